@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# For people; the kernel's build system reads Kbuild instead.
+
+# Kernel to build against: the running one if its headers are here, else a
+# distribution kernel kept in the cache folder (selftests/qemu/kernel.sh).
+ifeq ($(KERNELDIR),)
+KERNELRELEASE ?= $(shell uname -r)
+KERNELDIR := $(wildcard /lib/modules/$(KERNELRELEASE)/build)
+endif
+CACHED_KERNEL = $(shell selftests/qemu/kernel.sh)
+BUILDDIR = $(or $(KERNELDIR),$(firstword \
+		$(wildcard $(CACHED_KERNEL)/lib/modules/*/build)))
+
+DESTDIR ?=
+PREFIX ?= /usr/local
+VERSION := $(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' dkms.conf)
+
+export KERNEL MEM TIMEOUT VTIME NOMOD MODULE LOG TESTS
+
+.PHONY: help all modules tools check lint demo bench vm shell
+.PHONY: install dkms-install clean deps
+
+help:
+	@echo 'make modules       chimney.ko, for the running kernel if its headers'
+	@echo '                   are here, else a cached one; or KERNELDIR=DIR'
+	@echo 'make tools         the chimney command'
+	@echo 'make all           both'
+	@echo 'make install       both, for the running kernel'
+	@echo 'make dkms-install  hand the sources to dkms'
+	@echo
+	@echo 'make check         static checks, then every test in a virtual machine;'
+	@echo '                   TESTS="a.sh b" for some of the tests'
+	@echo 'make lint          static checks only'
+	@echo 'make demo          watch a connection go down the chimney and back'
+	@echo 'make bench         measurements'
+	@echo 'make vm RUN="CMD"  run CMD there with the module loaded; VTIME=1 for'
+	@echo '                   virtual time, NOMOD=1 without the module, MEM=MiB,'
+	@echo '                   TIMEOUT=seconds'
+	@echo 'make shell         a shell there'
+	@echo 'make clean'
+	@echo
+	@echo 'Nothing but install and dkms-install touches this machine: the rest'
+	@echo 'installs missing packages, but loads no module.'
+
+all: modules tools
+
+modules:
+	$(MAKE) -C $(BUILDDIR) M=$(CURDIR) modules
+
+tools:
+	@mkdir -p build
+	flock build/.lock $(MAKE) -C tools/chimney
+
+deps:
+	@selftests/qemu/deps.sh
+
+lint: deps
+	@selftests/lint.sh
+
+check: deps
+	@selftests/qemu/check.sh
+
+vm: deps
+	@$(if $(RUN),,$(error make vm RUN="COMMAND ARGS"))
+	@selftests/qemu/build.sh
+	@selftests/qemu/vm.sh '$(subst ','\'',$(RUN))'
+
+shell: deps
+	@selftests/qemu/build.sh
+	@selftests/qemu/vm.sh --shell
+
+demo: RUN = selftests/demo.sh
+demo: vm
+
+bench: RUN = selftests/bench.sh
+bench: vm
+
+install: all
+	$(MAKE) -C $(BUILDDIR) M=$(CURDIR) INSTALL_MOD_PATH=$(DESTDIR) \
+		modules_install
+	$(MAKE) -C tools/chimney DESTDIR=$(DESTDIR) PREFIX=$(PREFIX) install
+
+dkms-install:
+	mkdir -p $(DESTDIR)/usr/src/chimney-$(VERSION)
+	cp -a COPYING Kbuild Makefile dkms.conf drivers include \
+		$(DESTDIR)/usr/src/chimney-$(VERSION)/
+	dkms install -m chimney -v $(VERSION)
+
+clean:
+	find drivers -name '*.o' -o -name '*.ko' -o -name '*.mod' \
+		-o -name '*.mod.c' -o -name '.*.cmd' -o -name '*.o.d' | \
+		xargs -r rm -f
+	rm -f Module.symvers modules.order .Module.symvers.cmd \
+		.modules.order.cmd drivers/net/chimney/modules.order
+	rm -rf build
+	-test ! -e tools/chimney/Makefile || $(MAKE) -C tools/chimney clean
+	$(MAKE) -C selftests clean
