@@ -1,0 +1,28 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# usage: module.sh KERNEL-FOLDER [DIR [MAKE-ARGS...]]
+#
+# Builds chimney.ko against that kernel's headers in a copy of the sources, so
+# that a build for another kernel in the checkout is left alone.  Prints the
+# file's name.
+
+set -eu -o pipefail
+
+k=$1
+top=$(realpath "$(dirname "$(realpath "$0")")/../..")
+version=$(cat "$k/version")
+dir=${2:-$top/build/module-$version}
+shift $(($# < 2 ? $# : 2))
+
+mkdir -p "$dir"
+exec 9> "$dir/.lock"
+flock 9
+rsync -a --delete --exclude='*.o' --exclude='*.ko' --exclude='*.mod' \
+	--exclude='*.mod.c' --exclude='.*.cmd' --exclude=.lock \
+	--exclude='modules.order' --exclude='Module.symvers' \
+	--include='/Kbuild' --include='/drivers/***' --include='/include/***' \
+	--exclude='*' "$top/" "$dir/"
+make -s -C "$k/lib/modules/$version/build" M="$dir" \
+	-j"$(nproc)" "$@" modules >&2
+echo "$dir/drivers/net/chimney/chimney.ko"

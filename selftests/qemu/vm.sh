@@ -1,0 +1,157 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# usage: vm.sh 'COMMAND ARGS'	run a command in the test guest
+#        vm.sh --shell		interactive shell there
+#
+# The command runs as root in the checkout; its output and exit status become
+# ours.  The guest sees this machine's files, cannot change them, and has no
+# network but its own.  Failure of the guest itself is exit status 125.
+#
+# Environment:
+#   VTIME=1	virtual time: one CPU, idle time passes at once
+#   NOMOD=1	do not load chimney.ko
+#   MODULE=F	load this file instead of building the project's module
+#   KERNEL=V	version prefix of the kernel, default 6.1
+#   MEM=N	MiB of memory, default 1024
+#   TIMEOUT=N	seconds of real time until the guest is stopped, default 600
+#   LOG=F	console log, default build/log/vm-PID.log, removed on success
+
+set -eu -o pipefail
+
+qemu_dir=$(dirname "$(realpath "$0")")
+top=$(dirname "$(dirname "$qemu_dir")")
+cache=${CHIMNEY_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/chimney}
+say() { echo "vm: $*" >&2; }
+
+# What a kernel in trouble prints.  Console lines end in CR LF.
+markers='BUG:|WARNING:|Oops|Call Trace:|\] RIP: |Kernel panic|'
+markers+='general protection|KASAN|UBSAN|unreferenced object|ODEBUG:|'
+markers+='possible circular locking|possible recursive locking|'
+markers+='suspicious RCU usage|inconsistent lock state|ref_tracker:|'
+markers+='self-detected stall|detected stalls|blocked for more than|'
+markers+='refcount_t: |unregister_netdevice: waiting|'
+markers+='leaked reference|list_(add|del) corruption|kmem_cache_destroy'
+
+shell=
+if [ "${1:-}" = --shell ]; then
+	shell=1
+	run=
+else
+	run=${1:?no command given}
+fi
+vtime=${VTIME:-}
+mem=${MEM:-1024}
+limit=${TIMEOUT:-600}
+[ -n "$shell" ] && limit=${TIMEOUT:-86400}
+
+k=$("$qemu_dir/kernel.sh" "${KERNEL:-6.1}")
+initrd=$("$qemu_dir/initrd.sh" "$k")
+module=
+if [ -z "${NOMOD:-}" ]; then
+	module=${MODULE:-$("$qemu_dir/module.sh" "$k")}
+	module=$(realpath "$module")
+fi
+
+mkdir -p "$top/build/log"
+job=$(mktemp -d "$top/build/job.XXXXXX")
+console=${LOG:-$top/build/log/vm-$$.log}
+: > "$console"
+qemu_pid=
+cleanup() {
+	if [ -n "$qemu_pid" ]; then
+		kill "$qemu_pid" 2> /dev/null || :
+	fi
+	rm -rf "$job"
+}
+trap cleanup EXIT
+trap 'exit 130' INT TERM HUP
+
+{
+	declare -p -x | grep -E '^declare -x (KSFT|KSELFTEST|CHIMNEY)_' || :
+	printf 'export TERM=%q\n' "${TERM:-dumb}"
+	printf '%s=%q\n' TOP "$top" KDIR "$k" MODULE "$module" RUN "$run" \
+		VTIME "$vtime" SHELL_MODE "$shell" TOOLS "$top/tools/chimney"
+	if [ -n "$shell" ] && [ -t 0 ]; then
+		size=$(stty size)
+		printf 'WINSIZE=%q\n' "rows ${size% *} cols ${size#* }"
+	else
+		echo 'WINSIZE='
+	fi
+	[ -n "$vtime" ] && echo 'export CHIMNEY_VTIME=1'
+} > "$job/env"
+
+append="console=ttyS0 panic=-1 oops=panic quiet nokaslr mitigations=off"
+append+=" no_timer_check lpj=8000000 cryptomgr.notests random.trust_cpu=on"
+append+=" rig=$qemu_dir job=$job"
+args=(-nodefaults -no-user-config -display none -no-reboot
+      -m "$mem" -bios qboot.rom -kernel "$k/vmlinux" -initrd "$initrd"
+      -serial "file:$console" -device virtio-serial-pci
+      -virtfs "local,path=/,mount_tag=root,security_model=none,readonly=on,multidevs=remap"
+      -chardev "file,id=result,path=$job/result"
+      -device virtserialport,chardev=result,name=result)
+
+if [ -n "$vtime" ]; then
+	# Two CPUs hang with icount.  The clock must not follow the host's.
+	args+=(-smp 1 -accel tcg -icount "shift=3,sleep=off"
+	       -rtc "base=2026-01-01T00:00:00,clock=vm")
+	append+=" noreplace-smp"
+elif [ "$("$qemu_dir/accel.sh" "$k" "$initrd")" = kvm ]; then
+	args+=(-smp 2 -accel kvm -cpu host)
+else
+	args+=(-smp 2 -accel "tcg,thread=multi")
+	append+=" tsc=reliable"
+fi
+args+=(-append "$append")
+
+cats=()
+if [ -n "$shell" ]; then
+	args+=(-chardev "stdio,id=tty,signal=off"
+	       -device virtconsole,chardev=tty)
+	qemu-system-x86_64 "${args[@]}"
+	rc=$?
+else
+	mkfifo "$job/out" "$job/err"
+	cat "$job/out" &
+	cats+=($!)
+	cat "$job/err" >&2 &
+	cats+=($!)
+	args+=(-chardev "file,id=out,path=$job/out"
+	       -device virtserialport,chardev=out,name=out
+	       -chardev "file,id=err,path=$job/err"
+	       -device virtserialport,chardev=err,name=err)
+	timeout -k 5 "$limit" qemu-system-x86_64 "${args[@]}" \
+		< /dev/null 2> "$job/qemu.err" &
+	qemu_pid=$!
+	rc=0
+	wait "$qemu_pid" || rc=$?
+	qemu_pid=
+	if [ "$rc" -ne 0 ] && [ ! -s "$console" ]; then
+		kill "${cats[@]}" 2> /dev/null || :
+	fi
+	wait "${cats[@]}" || :
+	cat "$job/qemu.err" >&2
+fi
+
+result=$(tail -n 1 "$job/result" 2> /dev/null || :)
+bad=
+if [ "$rc" -eq 124 ] || [ "$rc" -eq 137 ]; then
+	bad="stopped after $limit s"
+elif [ "$rc" -ne 0 ]; then
+	bad="qemu failed, status $rc"
+elif grep -qE "$markers" "$console"; then
+	bad="the kernel complained: $(grep -m 1 -E "$markers" "$console" |
+		tr -d '\r')"
+elif [ -z "$result" ]; then
+	bad="the guest ended without a result"
+elif [[ $result != exit=* ]]; then
+	bad=$result
+fi
+if [ -n "$bad" ]; then
+	say "$bad; end of $console:"
+	tail -n "${LOG_LINES:-60}" "$console" | tr -d '\r' >&2
+	say "FAILED: $bad"
+	exit 125
+fi
+[ -n "${LOG:-}" ] || rm -f "$console"
+exit "${result#exit=}"
