@@ -93,9 +93,9 @@ args=(-nodefaults -no-user-config -display none -no-reboot
 
 if [ -n "$vtime" ]; then
 	# Two CPUs hang with icount.  The clock must not follow the host's.
-	args+=(-smp 1 -accel tcg -icount "shift=3,sleep=off"
+	args+=(-smp 1 -accel tcg -icount "shift=1,sleep=off"
 	       -rtc "base=2026-01-01T00:00:00,clock=vm")
-	append+=" noreplace-smp"
+	append+=" noreplace-smp nowatchdog tsc=reliable"
 elif [ "$("$qemu_dir/accel.sh" "$k" "$initrd")" = kvm ]; then
 	args+=(-smp 2 -accel kvm -cpu host)
 else
