@@ -81,6 +81,40 @@ trap 'exit 130' INT TERM HUP
 	[ -n "$vtime" ] && echo 'export CHIMNEY_VTIME=1'
 } > "$job/env"
 
+# What tests run: programs, their libraries, and the links that lead to them.
+hot_files() {
+	local f hot=(awk basename bash bc cat chmod chown cp cut date dd
+		dirname env ethtool find grep head id ip iperf3 jq kill ln ls
+		mkdir mkfifo mktemp mv nc nsenter od printf ps python3 readlink
+		realpath redis-cli redis-server rm sed seq setsid sh sleep
+		socat sort ss stat strace stty sysctl tail tc tcpdump tee
+		test timeout touch tr true uniq unshare wc xargs)
+
+	{
+		for f in "${hot[@]}"; do
+			type -P "$f" || :
+		done
+		find "$top/selftests" "$top/build/stage" "$top/tools" \
+			\( -type f -o -type l \) -size -4096k 2> /dev/null || :
+	} > "$job/direct"
+	{
+		cat "$job/direct"
+		xargs ldd < "$job/direct" 2> /dev/null |
+			grep -oE '/[^ :()]+' || :
+		echo /etc/ld.so.cache
+	} | sort -u | while read -r f; do
+		while echo "$f" && [ -L "$f" ]; do
+			case $(readlink "$f") in
+			/*) f=$(readlink "$f") ;;
+			*) f=$(realpath -s "${f%/*}/$(readlink "$f")") ;;
+			esac
+		done
+	done | sed -n 's#^/*\(.*\)#/\1#p' | sort -u
+}
+if [ -n "$vtime" ]; then
+	hot_files > "$job/hot"
+fi
+
 append="console=ttyS0 panic=-1 oops=panic quiet nokaslr mitigations=off"
 append+=" no_timer_check lpj=8000000 cryptomgr.notests random.trust_cpu=on"
 append+=" rig=$qemu_dir job=$job"

@@ -1,0 +1,732 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# The device as a network interface: what it can be stacked on, what it takes
+# over from its lower device, what it lets pass, and how it goes away.
+
+. "$(dirname "$0")/lib.sh"
+
+# attr NAMESPACE DEVICE FIELD...: of "ip -j link".
+attr() {
+	local ns=$1 dev=$2
+	shift 2
+
+	ip -n "$ns" -j -d -s link show dev "$dev" | jq -r ".[0].$*"
+}
+
+attr_is() {
+	[ "$(attr "$1" "$2" "$3")" = "$4" ]
+}
+
+# counter NAMESPACE DEVICE NAME: of "ethtool -S".
+counter() {
+	in_ns "$1" ethtool -S "$2" |
+		awk -v n="$3:" '$1 == n { print $2; found = 1 }
+				END { exit !found }'
+}
+
+device_gone() {
+	! ip -n "$1" link show dev "$2" > /dev/null 2>&1
+}
+
+# pings NAMESPACE ADDRESS...: one echo request to each is answered.
+pings() {
+	local ns=$1 a
+	shift
+
+	for a; do
+		in_ns "$ns" busybox ping -c 1 -W 5 "$a" ||
+			fail "no answer from $a"
+	done
+}
+
+# both_ways: IPv4 and IPv6, started from either side.
+both_ways() {
+	pings "$H" 192.0.2.2 2001:db8::2
+	pings "$P" 192.0.2.1 2001:db8::1
+}
+
+# no_pings NAMESPACE ADDRESS
+no_pings() {
+	! in_ns "$1" busybox ping -c 1 -W 1 "$2" || fail "answer from $2"
+}
+
+# ---- creation -----------------------------------------------------------
+
+creates() {
+	topo_veth
+	ip -n "$H" link add link veth0 type chimney
+	is "$(attr "$H" chimney0 linkinfo.info_kind)" chimney kind
+	is "$(attr "$H" chimney0 link)" veth0 "lower device"
+	ip -n "$H" link add link veth0 name chim0 type chimney 2> /dev/null &&
+		fail "two of them on one device"
+	ip -n "$H" link set chimney0 name chim0
+	ip -n "$H" link delete chim0
+	ip -n "$H" link add link veth0 name chim0 up type chimney
+}
+
+refuses_no_lower() {
+	setup_ns H
+	refused -m "No lower device given" \
+		ip -n "$H" link add name chim0 type chimney
+}
+
+refuses_absent_lower() {
+	setup_ns H
+	refused ip -n "$H" link add link nosuch name chim0 type chimney
+}
+
+refuses_loopback() {
+	setup_ns H
+	refused -m "Lower device is not Ethernet" \
+		ip -n "$H" link add link lo name chim0 type chimney
+}
+
+refuses_tun() {
+	setup_ns H
+	ip -n "$H" tuntap add tun0 mode tun
+	refused -m "Lower device is not Ethernet" \
+		ip -n "$H" link add link tun0 name chim0 type chimney
+}
+
+refuses_second() {
+	topo_pair
+	refused -m "Lower device already has a chimney device" \
+		ip -n "$H" link add link veth0 name chim1 type chimney
+}
+
+refuses_chimney() {
+	topo_pair
+	refused -m "Lower device is a chimney device itself" \
+		ip -n "$H" link add link chim0 name chim1 type chimney
+}
+
+refuses_bridge_port() {
+	topo_veth
+	ip -n "$H" link add br0 type bridge
+	ip -n "$H" link set veth0 master br0
+	refused -m "Lower device belongs to another device" \
+		ip -n "$H" link add link veth0 name chim0 type chimney
+}
+
+refuses_to_share() {
+	topo_pair
+	ip -n "$H" link add br0 type bridge
+	refused ip -n "$H" link set veth0 master br0
+	refused ip -n "$H" link add link veth0 name mv0 type macvlan
+	both_ways
+}
+
+refuses_address() {
+	local mac
+
+	topo_veth
+	mac=$(attr "$H" veth0 address)
+	refused -m "Address is the lower device's" ip -n "$H" link add \
+		link veth0 name chim0 address 02:00:00:00:00:99 type chimney
+	ip -n "$H" link add link veth0 name chim0 address "$mac" type chimney
+	refused ip -n "$H" link set chim0 address 02:00:00:00:00:99
+	is "$(attr "$H" chim0 address)" "$mac" address
+}
+
+refuses_mtu() {
+	topo_veth
+	refused -m "MTU exceeds the lower device's" \
+		ip -n "$H" link add link veth0 name chim0 mtu 1501 type chimney
+	ip -n "$H" link add link veth0 name chim0 mtu 1400 type chimney
+	is "$(attr "$H" chim0 mtu)" 1400 MTU
+}
+
+# A refused device leaves nothing behind that stands in the way.
+refusal_leaves_nothing() {
+	topo_veth
+	refused ip -n "$H" link add link veth0 name chim0 mtu 9000 type chimney
+	refused ip -n "$H" link add link veth0 name lo type chimney
+	ip -n "$H" link add link veth0 name chim0 type chimney
+	topo_addresses chim0
+	both_ways
+}
+
+# ---- what it takes over from its lower device ---------------------------
+
+follows_address() {
+	local mac=02:00:00:00:12:34
+
+	topo_pair
+	is "$(attr "$H" chim0 address)" "$(attr "$H" veth0 address)" address
+	both_ways
+	ip -n "$H" link set veth0 address $mac
+	is "$(attr "$H" chim0 address)" $mac "address after a change"
+	ip -n "$P" neighbour flush dev veth1
+	both_ways
+}
+
+follows_mtu() {
+	topo_pair
+	is "$(attr "$H" chim0 mtu)" 1500 MTU
+	ip -n "$H" link set veth0 mtu 9000
+	is "$(attr "$H" chim0 mtu)" 9000 "MTU, lower device raised"
+	ip -n "$H" link set veth0 mtu 1400
+	is "$(attr "$H" chim0 mtu)" 1400 "MTU, lower device lowered"
+	refused ip -n "$H" link set chim0 mtu 1401
+	ip -n "$H" link set chim0 mtu 1300
+	ip -n "$H" link set veth0 mtu 1500
+	is "$(attr "$H" chim0 mtu)" 1300 "MTU of its own"
+	ip -n "$H" link set veth0 mtu 1280
+	is "$(attr "$H" chim0 mtu)" 1280 "MTU of its own, no longer possible"
+}
+
+follows_carrier() {
+	topo_pair
+	ip -n "$P" link set veth1 down
+	busywait 5000 attr_is "$H" chim0 operstate LOWERLAYERDOWN
+	ip -n "$P" link set veth1 up
+	busywait 5000 attr_is "$H" chim0 operstate UP
+	is "$(in_ns "$H" ethtool chim0 | awk '/Link detected/ { print $3 }')" \
+		yes "link of ethtool"
+	slowwait 5 both_ways
+}
+
+follows_lower_down() {
+	topo_pair
+	ip -n "$H" link set veth0 down
+	busywait 5000 attr_is "$H" chim0 operstate LOWERLAYERDOWN
+	ip -n "$H" link set chim0 down
+	ip -n "$H" link set chim0 up
+	is "$(attr "$H" chim0 operstate)" LOWERLAYERDOWN \
+		"state when opened on a device that is down"
+	ip -n "$H" link set veth0 up
+	busywait 5000 attr_is "$H" chim0 operstate UP
+	# What went with the addresses of IPv6 when the device went down.
+	ip -n "$H" address replace 2001:db8::1/64 dev chim0 nodad
+	slowwait 5 both_ways
+}
+
+# A dummy device has a carrier even when it is down.
+follows_dummy_down() {
+	setup_ns H
+	ip -n "$H" link add dum0 type dummy
+	ip -n "$H" link add link dum0 name chim0 up type chimney
+	busywait 5000 attr_is "$H" chim0 operstate LOWERLAYERDOWN
+	ip -n "$H" link set dum0 up
+	busywait 5000 attr_is "$H" chim0 'flags | any(. == "LOWER_UP")' true
+	ip -n "$H" link set dum0 down
+	busywait 5000 attr_is "$H" chim0 operstate LOWERLAYERDOWN
+}
+
+has_no_queue() {
+	topo_pair
+	is "$(attr "$H" chim0 qdisc)" noqueue qdisc
+	in_ns "$H" ethtool -k chim0 | grep -q 'tx-lockless: on'
+}
+
+features_switch() {
+	topo_pair
+	in_ns "$H" ethtool -K chim0 tso off gso off sg off
+	in_ns "$H" ethtool -k chim0 | grep -q 'scatter-gather: off'
+	both_ways
+	in_ns "$H" ethtool -K chim0 sg on gso on tso on
+	in_ns "$H" ethtool -k chim0 | grep -q 'tx-tcp-segmentation: on'
+	in_ns "$H" ethtool -K veth0 tso off
+	in_ns "$H" ethtool -k chim0 | grep -q 'tx-tcp-segmentation: on'
+}
+
+# ---- what it lets pass --------------------------------------------------
+
+passes_arp() {
+	topo_pair
+	ip -n "$P" neighbour flush dev veth1
+	pings "$P" 192.0.2.1
+	is "$(ip -n "$P" -j neighbour show 192.0.2.1 | jq -r '.[0].lladdr')" \
+		"$(attr "$H" chim0 address)" "neighbour of the peer"
+	is "$(ip -n "$H" -j neighbour show 192.0.2.2 |
+	      jq -r '.[0] | .dev + " " + .lladdr')" \
+		"chim0 $(attr "$P" veth1 address)" "neighbour of the host"
+}
+
+passes_nd() {
+	topo_pair
+	ip -n "$P" neighbour flush dev veth1
+	pings "$P" 2001:db8::1
+	is "$(ip -n "$P" -j neighbour show 2001:db8::1 |
+	      jq -r '.[0].lladdr')" \
+		"$(attr "$H" chim0 address)" "neighbour of the peer"
+	ip -n "$H" neighbour flush dev chim0
+	pings "$H" 2001:db8::2
+	is "$(ip -n "$H" -j neighbour show 2001:db8::2 |
+	      jq -r '.[0] | .dev + " " + .lladdr')" \
+		"chim0 $(attr "$P" veth1 address)" "neighbour of the host"
+}
+
+# datagram FROM TO ADDRESS: a line by UDP.
+datagram() {
+	local from=$1 to=$2 addr=$3 file
+
+	file=$(mktemp -p "$ktap_tmp")
+	background ip netns exec "$to" socat -u "UDP6-RECV:4000,ipv6only=0" \
+		"OPEN:$file,append"
+	wait_port "$to" 4000 u
+	echo hello | in_ns "$from" socat -u - "UDP:$addr:4000"
+	busywait 5000 grep -q hello "$file"
+	kill_wait "$BG"
+}
+
+passes_udp() {
+	topo_pair
+	datagram "$H" "$P" 192.0.2.2
+	datagram "$P" "$H" 192.0.2.1
+	datagram "$H" "$P" "[2001:db8::2]"
+	datagram "$P" "$H" "[2001:db8::1]"
+}
+
+# stream FROM TO ADDRESS MEBIBYTES: random bytes by TCP, compared.
+stream() {
+	local from=$1 to=$2 addr=$3 mib=$4 in out
+
+	in=$(mktemp -p "$ktap_tmp")
+	out=$(mktemp -p "$ktap_tmp")
+	head -c "${mib}M" /dev/urandom > "$in"
+	ip netns exec "$to" socat -u "TCP6-LISTEN:4001,ipv6only=0,reuseaddr" \
+		"OPEN:$out,trunc" &
+	BG=$!
+	defer kill_wait "$BG"
+	wait_port "$to" 4001
+	in_ns "$from" socat -u "OPEN:$in" "TCP:$addr:4001"
+	wait "$BG"
+	cmp "$in" "$out"
+	rm -f "$in" "$out"
+}
+
+passes_tcp() {
+	topo_pair
+	stream "$H" "$P" 192.0.2.2 8
+	stream "$P" "$H" 192.0.2.1 8
+	stream "$H" "$P" "[2001:db8::2]" 8
+	stream "$P" "$H" "[2001:db8::1]" 8
+}
+
+# Segmentation and checksums of the lower device off: done in software.
+passes_tcp_plain_lower() {
+	topo_pair
+	in_ns "$H" ethtool -K veth0 tx off sg off tso off gso off
+	in_ns "$P" ethtool -K veth1 tx off sg off tso off gso off
+	stream "$H" "$P" 192.0.2.2 4
+	stream "$P" "$H" "[2001:db8::1]" 4
+}
+
+passes_fragments() {
+	topo_pair
+	in_ns "$H" busybox ping -c 1 -W 5 -s 8000 192.0.2.2
+	in_ns "$P" busybox ping -c 1 -W 5 -s 8000 2001:db8::1
+}
+
+vlan_above() {
+	topo_pair
+	ip -n "$H" link add link chim0 name v7 up type vlan id 7
+	ip -n "$P" link add link veth1 name v7 up type vlan id 7
+	ip -n "$H" address add 198.51.100.1/24 dev v7
+	ip -n "$P" address add 198.51.100.2/24 dev v7
+	pings "$H" 198.51.100.2
+	pings "$P" 198.51.100.1
+	stream "$H" "$P" 198.51.100.2 4
+	stream "$P" "$H" 198.51.100.1 4
+	both_ways
+	ip -n "$H" link set veth0 address 02:00:00:00:07:07
+	is "$(attr "$H" v7 address)" 02:00:00:00:07:07 "address of the VLAN"
+}
+
+vlan_stacked_above() {
+	topo_pair
+	ip -n "$H" link add link chim0 name s7 up type vlan id 7 \
+		protocol 802.1ad
+	ip -n "$H" link add link s7 name c8 up type vlan id 8
+	ip -n "$P" link add link veth1 name s7 up type vlan id 7 \
+		protocol 802.1ad
+	ip -n "$P" link add link s7 name c8 up type vlan id 8
+	ip -n "$H" address add 198.51.100.1/24 dev c8
+	ip -n "$P" address add 198.51.100.2/24 dev c8
+	pings "$H" 198.51.100.2
+	stream "$P" "$H" 198.51.100.1 1
+}
+
+vlan_below() {
+	topo_veth
+	ip -n "$H" link add link veth0 name v7 up type vlan id 7
+	ip -n "$H" link add link v7 name chim0 up type chimney
+	ip -n "$P" link add link veth1 name v7 up type vlan id 7
+	ip -n "$H" address add 198.51.100.1/24 dev chim0
+	ip -n "$P" address add 198.51.100.2/24 dev v7
+	pings "$H" 198.51.100.2
+	pings "$P" 198.51.100.1
+	stream "$H" "$P" 198.51.100.2 4
+	stream "$P" "$H" 198.51.100.1 4
+	ip -n "$H" link delete v7
+	device_gone "$H" chim0
+}
+
+vlan_beside() {
+	topo_pair
+	ip -n "$H" link add link veth0 name v7 up type vlan id 7
+	ip -n "$P" link add link veth1 name v7 up type vlan id 7
+	ip -n "$H" address add 198.51.100.1/24 dev v7
+	ip -n "$P" address add 198.51.100.2/24 dev v7
+	pings "$H" 198.51.100.2
+	pings "$P" 198.51.100.1
+	both_ways
+}
+
+bridge_above() {
+	topo_veth
+	ip -n "$H" link add link veth0 name chim0 up type chimney
+	ip -n "$H" link add br0 up type bridge
+	ip -n "$H" link set chim0 master br0
+	is "$(attr "$H" veth0 promiscuity)" 1 "promiscuity of the lower device"
+	ip -n "$H" link add in0 up type veth peer name in1
+	ip -n "$H" link set in0 master br0
+	setup_ns GUEST
+	ip -n "$H" link set in1 netns "$GUEST"
+	ip -n "$GUEST" link set in1 up
+	ip -n "$GUEST" address add 192.0.2.1/24 dev in1
+	busywait 5000 link_runs "$GUEST" in1
+	pings "$GUEST" 192.0.2.2
+	pings "$P" 192.0.2.1
+	ip -n "$H" link set chim0 nomaster
+	is "$(attr "$H" veth0 promiscuity)" 0 "promiscuity afterwards"
+}
+
+macvlan_above() {
+	topo_pair
+	ip -n "$H" link add link chim0 name mv0 up type macvlan mode bridge
+	ip -n "$H" address add 192.0.2.3/24 dev mv0
+	pings "$P" 192.0.2.3
+	both_ways
+	in_ns "$H" bridge fdb show dev veth0 | grep -q "$(attr "$H" mv0 address)"
+}
+
+has_maddr() {
+	ip -n "$1" maddress show dev "$2" | grep -q "$3"
+}
+
+multicast_reaches_lower() {
+	topo_pair
+	ip -n "$H" maddress add 01:00:5e:01:02:03 dev chim0
+	has_maddr "$H" veth0 01:00:5e:01:02:03
+	ip -n "$H" link set chim0 down
+	! has_maddr "$H" veth0 01:00:5e:01:02:03
+	ip -n "$H" link set chim0 up
+	has_maddr "$H" veth0 01:00:5e:01:02:03
+	ip -n "$H" maddress delete 01:00:5e:01:02:03 dev chim0
+	! has_maddr "$H" veth0 01:00:5e:01:02:03
+}
+
+promisc_reaches_lower() {
+	topo_pair
+	ip -n "$H" link set chim0 promisc on allmulticast on
+	is "$(attr "$H" veth0 promiscuity)" 1 promiscuity
+	is "$(attr "$H" veth0 allmulti)" 1 allmulti
+	ip -n "$H" link set chim0 down
+	is "$(attr "$H" veth0 promiscuity)" 0 "promiscuity, down"
+	is "$(attr "$H" veth0 allmulti)" 0 "allmulti, down"
+	ip -n "$H" link set chim0 up
+	is "$(attr "$H" veth0 promiscuity)" 1 "promiscuity, up again"
+	ip -n "$H" link set chim0 promisc off allmulticast off
+	is "$(attr "$H" veth0 promiscuity)" 0 "promiscuity, off"
+	is "$(attr "$H" veth0 allmulti)" 0 "allmulti, off"
+	ip -n "$H" link set chim0 promisc on
+	ip -n "$H" link delete chim0
+	is "$(attr "$H" veth0 promiscuity)" 0 "promiscuity, deleted"
+}
+
+# While it is down, the lower device works as if it were not there.
+lower_works_while_down() {
+	topo_plain
+	both_ways
+	ip -n "$H" link add link veth0 name chim0 type chimney
+	both_ways
+	ip -n "$H" link set chim0 up
+	ip -n "$H" link set chim0 down
+	both_ways
+}
+
+nothing_moves_while_down() {
+	local before
+
+	topo_pair
+	both_ways
+	ip -n "$H" link set chim0 down
+	before=$(attr "$H" chim0 'stats64 | [.rx.packets, .tx.packets]')
+	no_pings "$P" 192.0.2.77
+	no_pings "$P" 192.0.2.1
+	is "$(attr "$H" chim0 'stats64 | [.rx.packets, .tx.packets]')" \
+		"$before" counters
+	ip -n "$H" link set chim0 up
+	ip -n "$H" address replace 2001:db8::1/64 dev chim0 nodad
+	slowwait 5 both_ways
+}
+
+# ---- counters -----------------------------------------------------------
+
+counts() {
+	local rx tx multi
+
+	topo_pair
+	rx=$(attr "$H" chim0 stats64.rx.packets)
+	tx=$(attr "$H" chim0 stats64.tx.packets)
+	multi=$(attr "$H" chim0 stats64.rx.multicast)
+	in_ns "$P" busybox ping -c 10 -i 0.1 -W 5 192.0.2.1
+	between "$(attr "$H" chim0 stats64.rx.packets)" \
+		$((rx + 10)) $((rx + 30)) "packets received"
+	between "$(attr "$H" chim0 stats64.tx.packets)" \
+		$((tx + 10)) $((tx + 30)) "packets sent"
+	between "$(attr "$H" chim0 stats64.rx.bytes)" \
+		$((rx * 40 + 980)) 100000 "bytes received"
+	ip -n "$P" neighbour flush dev veth1
+	pings "$P" 2001:db8::1
+	between "$(attr "$H" chim0 stats64.rx.multicast)" \
+		$((multi + 1)) $((multi + 20)) "multicast received"
+}
+
+counters_survive_down() {
+	local before
+
+	topo_pair
+	both_ways
+	ip -n "$H" link set chim0 down
+	before=$(attr "$H" chim0 stats64.tx.packets)
+	between "$before" 4 1000 "packets sent"
+	ip -n "$H" link set chim0 up
+	between "$(attr "$H" chim0 stats64.tx.packets)" \
+		"$before" $((before + 100)) "packets sent, up again"
+}
+
+ethtool_info() {
+	local info names
+
+	topo_pair
+	info=$(in_ns "$H" ethtool -i chim0)
+	is "$(sed -n 's/^driver: //p' <<< "$info")" chimney driver
+	is "$(sed -n 's/^bus-info: //p' <<< "$info")" veth0 "bus"
+	is "$(in_ns "$H" ethtool chim0 | grep Speed)" \
+		"$(in_ns "$H" ethtool veth0 | grep Speed)" "speed"
+	names=$(in_ns "$H" ethtool -S chim0 | sed -n 's/^ *\([^:]*\): .*/\1/p')
+	[ "$(grep -c . <<< "$names")" -ge 17 ]
+	if grep -v '^[a-z][a-z0-9_]*$' <<< "$names"; then
+		fail "counter names"
+	fi
+	is "$(sort <<< "$names" | uniq -d)" "" "counters named twice"
+	is "$(counter "$H" chim0 offloads)" 0 "connections offloaded"
+}
+
+# ---- how it goes away ---------------------------------------------------
+
+deletes() {
+	topo_pair
+	both_ways
+	ip -n "$H" link delete chim0
+	topo_addresses veth0
+	both_ways
+	ip -n "$H" address flush dev veth0
+	ip -n "$H" link add link veth0 name chim0 type chimney
+	topo_addresses chim0
+	both_ways
+}
+
+lower_deleted() {
+	topo_pair
+	ip -n "$H" link add link chim0 name v7 up type vlan id 7
+	ip -n "$H" link delete veth0
+	device_gone "$H" chim0
+	device_gone "$H" v7
+}
+
+peer_of_lower_deleted() {
+	topo_pair
+	ip -n "$P" link delete veth1
+	device_gone "$H" chim0
+}
+
+# Both ends of the wire carry a chimney and go in one sweep.
+both_ends_deleted() {
+	setup_ns H
+	ip -n "$H" link add veth0 up type veth peer name veth1
+	ip -n "$H" link set veth1 up
+	ip -n "$H" link add link veth0 name chim0 up type chimney
+	ip -n "$H" link add link veth1 name chim1 up type chimney
+	ip -n "$H" link delete veth0
+	device_gone "$H" chim0
+	device_gone "$H" chim1
+}
+
+moves() {
+	topo_pair
+	setup_ns OTHER
+	both_ways
+	ip -n "$H" link set chim0 netns "$OTHER"
+	device_gone "$H" chim0
+	ip -n "$OTHER" link set chim0 up
+	is "$(attr "$OTHER" chim0 'link_netnsid | type')" number "link netns"
+	ip -n "$OTHER" address add 192.0.2.1/24 dev chim0
+	ip -n "$OTHER" address add 2001:db8::1/64 dev chim0 nodad
+	pings "$OTHER" 192.0.2.2 2001:db8::2
+	pings "$P" 192.0.2.1 2001:db8::1
+	ip -n "$H" link set veth0 mtu 1300
+	is "$(attr "$OTHER" chim0 mtu)" 1300 "MTU across namespaces"
+	ip -n "$H" link delete veth0
+	device_gone "$OTHER" chim0
+}
+
+lower_moves() {
+	topo_pair
+	setup_ns OTHER
+	ip -n "$H" link set veth0 netns "$OTHER"
+	busywait 5000 attr_is "$H" chim0 operstate LOWERLAYERDOWN ||
+		attr_is "$H" chim0 operstate DOWN
+	ip -n "$OTHER" link set veth0 up
+	busywait 5000 link_runs "$H" chim0
+	slowwait 5 both_ways
+}
+
+created_elsewhere() {
+	topo_veth
+	setup_ns OTHER
+	ip -n "$H" link add link veth0 name chim0 netns "$OTHER" type chimney
+	ip -n "$OTHER" link set chim0 up
+	ip -n "$OTHER" address add 192.0.2.1/24 dev chim0
+	pings "$OTHER" 192.0.2.2
+}
+
+netns_deleted() {
+	topo_pair
+	setup_ns OTHER
+	ip -n "$H" link set chim0 netns "$OTHER"
+	ip -n "$OTHER" link set chim0 up
+	ip netns delete "$OTHER"
+	# The lower device is free again.
+	busywait 10000 ip -n "$H" link add link veth0 name chim1 type chimney
+	topo_addresses chim1
+	both_ways
+}
+
+lower_netns_deleted() {
+	topo_pair
+	setup_ns OTHER
+	ip -n "$H" link set chim0 netns "$OTHER"
+	ip -n "$OTHER" link set chim0 up
+	ip netns delete "$H"
+	busywait 10000 device_gone "$OTHER" chim0
+}
+
+netns_of_both_deleted() {
+	topo_pair
+	ip -n "$H" link add link chim0 name v7 up type vlan id 7
+	ip netns delete "$H"
+	busywait 10000 device_gone "$P" veth1
+}
+
+# Created, opened, closed and deleted again under a load of packets.
+churn() {
+	local i
+
+	topo_plain
+	background ip netns exec "$P" busybox ping -q -i 0.001 192.0.2.1
+	background ip netns exec "$H" busybox ping -q -i 0.001 192.0.2.2
+	for ((i = 0; i < 30; i++)); do
+		ip -n "$H" link add link veth0 name chim0 type chimney
+		ip -n "$H" link set chim0 up
+		ip -n "$H" link set veth0 down
+		ip -n "$H" link set veth0 up
+		[ $((i % 2)) -eq 0 ] || ip -n "$H" link set chim0 down
+		ip -n "$H" link delete chim0
+	done
+	slowwait 10 pings "$H" 192.0.2.2
+}
+
+# The guest knows which file it loaded.
+module_file() {
+	local job
+
+	if [ -n "${CHIMNEY_MODULE:-}" ]; then
+		echo "$CHIMNEY_MODULE"
+		return
+	fi
+	job=$(sed -nE 's/.* job=([^ ]+).*/\1/p' /proc/cmdline)
+	sed -n 's/^MODULE=//p' "$job/env"
+}
+
+module_unloads() {
+	local module
+
+	module=$(module_file)
+	[ -f "$module" ] || fail "which module?"
+	topo_pair
+	both_ways
+	ip -n "$H" link add link chim0 name v7 up type vlan id 7
+	defer insmod "$module"
+	rmmod chimney
+	device_gone "$H" chim0
+	device_gone "$H" v7
+	refused ip -n "$H" link add link veth0 name chim0 type chimney
+	topo_addresses veth0
+	both_ways
+	ip -n "$H" address flush dev veth0
+	insmod "$module"
+	ip -n "$H" link add link veth0 name chim0 type chimney
+	topo_addresses chim0
+	both_ways
+}
+
+run "creates a device" creates
+run "refuses no lower device" refuses_no_lower
+run "refuses a lower device that is not there" refuses_absent_lower
+run "refuses loopback" refuses_loopback
+run "refuses a device that is not Ethernet" refuses_tun
+run "refuses a second one on the same lower device" refuses_second
+run "refuses a chimney device as lower device" refuses_chimney
+run "refuses a bridge port" refuses_bridge_port
+run "has its lower device for itself" refuses_to_share
+run "refuses an address of its own" refuses_address
+run "refuses an MTU above that of the lower device" refuses_mtu
+run "a refusal leaves nothing behind" refusal_leaves_nothing
+
+run "address follows the lower device" follows_address
+run "MTU follows the lower device" follows_mtu
+run "carrier follows the lower device" follows_carrier
+run "lower device down and up" follows_lower_down
+run "lower device down that has a carrier" follows_dummy_down
+run "has no queue and no lock" has_no_queue
+run "features can be switched" features_switch
+
+run "ARP passes" passes_arp
+run "neighbour discovery passes" passes_nd
+run "UDP passes" passes_udp
+run "TCP passes" passes_tcp
+run "TCP passes when the lower device can do nothing" passes_tcp_plain_lower
+run "fragments pass" passes_fragments
+run "VLAN above" vlan_above
+run "two VLANs above" vlan_stacked_above
+run "VLAN below" vlan_below
+run "VLAN beside" vlan_beside
+run "bridge above" bridge_above
+run "macvlan above" macvlan_above
+run "multicast addresses reach the lower device" multicast_reaches_lower
+run "promiscuity reaches the lower device" promisc_reaches_lower
+run "lower device works while it is down" lower_works_while_down
+run "nothing moves while it is down" nothing_moves_while_down
+
+run "counts" counts
+run "counters survive down and up" counters_survive_down
+run "ethtool" ethtool_info
+
+run "deletes and creates again" deletes
+run "lower device deleted" lower_deleted
+run "peer of the lower device deleted" peer_of_lower_deleted
+run "both ends of a wire deleted" both_ends_deleted
+run "moves to another namespace" moves
+run "lower device moves to another namespace" lower_moves
+run "created in another namespace" created_elsewhere
+run "its namespace deleted" netns_deleted
+run "namespace of the lower device deleted" lower_netns_deleted
+run "namespace of both deleted" netns_of_both_deleted
+run "churn under load" churn
+run "module unloads with a device in use" module_unloads
+finish
