@@ -1,5 +1,5 @@
-# shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
 #
 # For the scripts of this folder.  A script looks like this:
 #
@@ -134,7 +134,7 @@ between() {
 
 # refused [-m TEXT] COMMAND...: must fail, and say TEXT if one is given.
 refused() {
-	local text= out
+	local text='' out
 
 	if [ "$1" = -m ]; then
 		text=$2

@@ -30,10 +30,12 @@ trap 'rm -rf "$tmp"' EXIT
 printf '%s=\n' KDIR MODULE VTIME SHELL_MODE TOOLS > "$tmp/env"
 printf 'TOP=/\nRUN="exit 42"\n' >> "$tmp/env"
 word=tcg
+root_fs=local,path=/,mount_tag=root,readonly=on
+root_fs+=,security_model=none,multidevs=remap
 timeout -k 1 10 qemu-system-x86_64 -nodefaults -no-user-config -display none \
 	-no-reboot -smp 2 -accel kvm -cpu host -m 512 -bios qboot.rom \
 	-kernel "$k/vmlinux" -initrd "$initrd" -device virtio-serial-pci \
-	-virtfs "local,path=/,mount_tag=root,security_model=none,readonly=on,multidevs=remap" \
+	-virtfs "$root_fs" \
 	-chardev "file,id=result,path=$tmp/result" \
 	-device virtserialport,chardev=result,name=result \
 	-chardev null,id=out -device virtserialport,chardev=out,name=out \

@@ -27,10 +27,8 @@ finish() {
 	if [ $((failed + skipped)) -gt 0 ]; then
 		echo
 		echo "Not passed:"
-		grep -v '^PASS' "$log/all" | while IFS=$'\t' read -r word prog test
-		do
-			echo "  $word $prog: $test"
-		done
+		sed -n '/^PASS/!s/^\([A-Z]*\)\t\([^\t]*\)\t/  \1 \2: /p' \
+			"$log/all"
 		echo "Again:"
 		grep -v '^PASS' "$log/all" | cut -f 2 | sort -u |
 		while read -r prog; do

@@ -107,6 +107,6 @@ bash "$k/source/scripts/extract-vmlinux" "$k/boot/vmlinuz-$version" \
 [ -s "$k/vmlinux" ] || die "no kernel in vmlinuz-$version"
 depmod -b "$k" "$version"
 echo "$version" > "$k/version"
-rm -rf "$k/usr/share" "$k/etc" "$k/boot/vmlinuz-$version"
+rm -rf "${k:?}/usr/share" "${k:?}/etc" "$k/boot/vmlinuz-$version"
 mv "$k" "$final"
 echo "$final"

@@ -17,11 +17,11 @@
 #   TIMEOUT=N	seconds of real time until the guest is stopped, default 600
 #   LOG=F	console log, default build/log/vm-PID.log, removed on success
 
+# shellcheck disable=SC2054	# qemu's options have commas
 set -eu -o pipefail
 
 qemu_dir=$(dirname "$(realpath "$0")")
 top=$(dirname "$(dirname "$qemu_dir")")
-cache=${CHIMNEY_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/chimney}
 say() { echo "vm: $*" >&2; }
 
 # What a kernel in trouble prints.  Console lines end in CR LF.
@@ -118,10 +118,12 @@ fi
 append="console=ttyS0 panic=-1 oops=panic quiet nokaslr mitigations=off"
 append+=" no_timer_check lpj=8000000 cryptomgr.notests random.trust_cpu=on"
 append+=" rig=$qemu_dir job=$job"
+root_fs=local,path=/,mount_tag=root,readonly=on
+root_fs+=,security_model=none,multidevs=remap
 args=(-nodefaults -no-user-config -display none -no-reboot
       -m "$mem" -bios qboot.rom -kernel "$k/vmlinux" -initrd "$initrd"
       -serial "file:$console" -device virtio-serial-pci
-      -virtfs "local,path=/,mount_tag=root,security_model=none,readonly=on,multidevs=remap"
+      -virtfs "$root_fs"
       -chardev "file,id=result,path=$job/result"
       -device virtserialport,chardev=result,name=result)
 

@@ -1,0 +1,217 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Static checks; prints KTAP, one result per check.  Warnings are failures.
+
+set -u -o pipefail
+
+cd "$(dirname "$(realpath "$0")")/.." || exit 1
+k=$(selftests/qemu/kernel.sh "${KERNEL:-6.1}") || exit 1
+src=$k/source
+dir=build/lint
+mkdir -p "$dir"
+count=0
+failed=0
+
+# check NAME COMMAND...: passes if the command succeeds.
+check() {
+	local name=$1
+	shift
+
+	count=$((count + 1))
+	if "$@" > "$dir/out" 2>&1 < /dev/null; then
+		echo "ok $count $name"
+	else
+		head -n 60 "$dir/out" | sed 's/^/# /'
+		echo "not ok $count $name"
+		failed=$((failed + 1))
+	fi
+}
+
+# Files of the project as they are now, also those not yet committed.
+files() {
+	git ls-files -co --exclude-standard -- "$@" | sort -u |
+		while read -r f; do
+			[ -f "$f" ] && echo "$f"
+		done
+}
+
+shells() {
+	files | while read -r f; do
+		if [[ $f == *.sh ]] || head -c 64 "$f" | head -n 1 |
+		   grep -aqE '^#!.*\b(ba)?sh\b'; then
+			echo "$f"
+		fi
+	done
+}
+
+mapfile -t kernel < <(files drivers include | grep '\.[ch]$')
+mapfile -t user < <(files tools selftests | grep '\.[ch]$')
+mapfile -t makefiles < <(files Kbuild '*Makefile' '*Kconfig')
+mapfile -t scripts < <(shells)
+mapfile -t specs < <(files '*.yaml')
+mapfile -t man < <(files 'tools/*.[1-9]' 'Documentation/*.[1-9]')
+mapfile -t rst < <(files '*.rst')
+mapfile -t texts < <(files '*.md' '*.rst' '*.[1-9]' '*.yaml')
+
+dictionary=$(/usr/bin/python3 -c 'import codespell_lib as c, os
+print(os.path.join(os.path.dirname(c.__file__), "data", "dictionary.txt"))')
+
+# checkpatch IGNORED FILE...: says nothing where there is nothing to say, so
+# any line is a finding.
+checkpatch() {
+	local types=COMMIT_LOG_LONG_LINE,MACRO_ARG_REUSE,ALLOC_SIZEOF_STRUCT
+	local out
+
+	types+=,NO_AUTHOR_SIGN_OFF,GIT_COMMIT_ID,CAMELCASE,FILE_PATH_CHANGES
+	types+=,BAD_REPORTED_BY_LINK,$1
+	shift
+	out=$("$src/scripts/checkpatch.pl" --strict --no-tree --no-summary \
+		--terse --codespell --codespellfile "$dictionary" \
+		--max-line-length=80 --ignore "$types" --show-types \
+		-f "$@" 2>&1)
+	[ -z "$out" ] || { echo "$out"; return 1; }
+}
+
+# The compiler's and sparse's findings come from one build in a copy.
+build_w1() {
+	rm -rf "$dir/module"
+	selftests/qemu/module.sh "$k" "$PWD/$dir/module" W=1 C=2 \
+		CF="-D__CHECK_ENDIAN__" > "$dir/build.log" 2>&1
+	local rc=$?
+
+	grep -v 'Skipping BTF generation' "$dir/build.log" > "$dir/build.txt"
+	if [ "$rc" -ne 0 ]; then
+		cat "$dir/build.txt"
+		return 1
+	fi
+	! grep -E 'warning:|error:' "$dir/build.txt"
+}
+
+kernel_doc() {
+	local out
+
+	out=$("$src/scripts/kernel-doc" -none "$@" 2>&1)
+	[ -z "$out" ] || { echo "$out"; return 1; }
+}
+
+none() {
+	! grep -nE "$@"
+}
+
+man_page() {
+	local out
+
+	for page; do
+		out=$(LC_ALL=C.UTF-8 groff -man -Tutf8 -ww -z "$page" 2>&1
+			LC_ALL=C.UTF-8 MANROFFSEQ='' MANWIDTH=80 \
+				man --warnings -E UTF-8 -l -Tutf8 -Z "$page" \
+				2>&1 > /dev/null)
+		[ -z "$out" ] || { echo "$page: $out"; return 1; }
+	done
+}
+
+rst() {
+	local page out
+
+	for page; do
+		out=$(rst2html --report=2 --halt=5 "$page" 2>&1 > /dev/null |
+			grep -E '^[^:]*:[0-9]+: ' |
+			grep -vE 'Unknown (interpreted text role|directive)')
+		[ -z "$out" ] || { echo "$out"; return 1; }
+	done
+}
+
+listed() {
+	grep -qE "^	$1 \\\\$" selftests/Makefile && return
+	echo "selftests/Makefile does not name $1"
+	return 1
+}
+
+# Every test is named in the Makefile, every built program in .gitignore, and
+# the Makefile's lists are sorted.
+selftest_lists() {
+	local f name bad=0
+
+	for f in $(files selftests | grep -E '^selftests/[^/]+\.(sh|c)$'); do
+		name=${f##*/}
+		case $name in lib.sh | lint.sh) continue ;; esac
+		listed "${name%.c}" || bad=1
+		if [[ $name == *.c ]] &&
+		   ! grep -qx "/${name%.c}" selftests/.gitignore; then
+			echo "selftests/.gitignore does not name ${name%.c}"
+			bad=1
+		fi
+		if [[ $name == *.sh && ! -x $f ]]; then
+			echo "$f is not executable"
+			bad=1
+		fi
+	done
+	awk '/:= \\$/ { list = $1; last = ""; next }
+		/^# end of/ { list = "" }
+		list && $1 !~ /^\$/ {
+			if ($1 < last) {
+				print list " is not sorted: " $1
+				bad = 1
+			}
+			last = $1
+		}
+		END { exit bad }' selftests/Makefile || bad=1
+	LC_ALL=C sort -c selftests/config || bad=1
+	return "$bad"
+}
+
+fixed_sleeps() {
+	! git grep --untracked -nE '^[[:space:]]*sleep [0-9]' -- selftests
+}
+
+echo "TAP version 13"
+if [ "${#kernel[@]}" -gt 0 ]; then
+	check "checkpatch: kernel" checkpatch "" "${kernel[@]}"
+fi
+# User space has no BIT() and no __printf().
+if [ "${#user[@]}" -gt 0 ]; then
+	check "checkpatch: user space" checkpatch \
+		BIT_MACRO,PREFER_DEFINED_ATTRIBUTE_MACRO "${user[@]}"
+fi
+# "mount -t proc proc /proc" repeats no word, "cp Makefile" is no header, and
+# function names are no typing errors.
+check "checkpatch: scripts and build files" checkpatch \
+	REPEATED_WORD,EMBEDDED_FILENAME,TYPO_SPELLING \
+	"${scripts[@]}" "${makefiles[@]}"
+if [ -e drivers/net/chimney/Makefile ]; then
+	check "build with W=1, sparse" build_w1
+fi
+if [ "${#kernel[@]}" -gt 0 ]; then
+	check "kernel-doc" kernel_doc "${kernel[@]}"
+	check "no module parameters" none '\bmodule_param' "${kernel[@]}"
+	mapfile -t dotc < <(files drivers | grep '\.c$')
+	check "no inline in C files" none '\binline\b' "${dotc[@]}"
+	mapfile -t host < <(files drivers | grep '/host_[^/]*\.c$')
+	check "host side does not include nic.h" \
+		none '#include "nic\.h"' "${host[@]}" /dev/null
+	check "plain reference counting" \
+		none '\bdev_(hold|put)\(' "${kernel[@]}"
+fi
+# Test functions are called by name (SC2317), with or without arguments
+# (SC2119, SC2120).
+check "shellcheck" shellcheck -x -e SC2317,SC2119,SC2120 \
+	-P SCRIPTDIR -P selftests "${scripts[@]}"
+if [ "${#specs[@]}" -gt 0 ]; then
+	check "yamllint" yamllint -s -d \
+		'{extends: default, rules: {line-length: {max: 80}}}' \
+		"${specs[@]}"
+fi
+if [ "${#man[@]}" -gt 0 ]; then
+	check "manual page" man_page "${man[@]}"
+fi
+if [ "${#rst[@]}" -gt 0 ]; then
+	check "reStructuredText" rst "${rst[@]}"
+fi
+if [ "${#texts[@]}" -gt 0 ]; then
+	check "spelling" codespell "${texts[@]}"
+fi
+check "lists of selftests" selftest_lists
+check "no fixed sleeps" fixed_sleeps
+echo "1..$count"
+[ "$failed" -eq 0 ]
