@@ -108,7 +108,7 @@ static __u32 time_to_ticks(const char *what, __u64 ns, __u32 hz)
 	__u64 ticks = ns / NSEC_PER_SEC;
 
 	/* The largest value means "no limit" or "not running". */
-	if (ticks >= UINT32_MAX / hz)
+	if (ticks >= UINT32_MAX)
 		goto bad;
 	ticks *= hz;
 	ticks += (ns % NSEC_PER_SEC * hz + NSEC_PER_SEC - 1) / NSEC_PER_SEC;

@@ -20,6 +20,7 @@
 
 #define LINE_WIDTH	79
 #define LINE_INDENT	4
+#define NEST_WIDTH	48
 
 const char *const attrs_places[] = {
 	"host", "offloading", "nic", "uploading", NULL,
@@ -50,7 +51,9 @@ static const char *const cached_flags[] = {
 	const struct attr_set attrs_##set = {				\
 		.attrs = set##_attrs,					\
 		.max = sizeof(set##_attrs) / sizeof(*set##_attrs) - 1,	\
-	}
+	};								\
+	_Static_assert(sizeof(set##_attrs) / sizeof(*set##_attrs) <=	\
+		       ATTRS_MAX, "ATTRS_MAX is too small")
 
 static const struct attr dev_attrs[] = {
 	[CHIMNEY_A_DEV_IFINDEX] = ATTR("ifindex", IFINDEX,
@@ -130,7 +133,8 @@ static const struct attr cached_attrs[] = {
 	[CHIMNEY_A_CACHED_KA_TIMEOUT] = ATTR("ka-timeout", TICKS),
 	[CHIMNEY_A_CACHED_KA_INTERVAL] = ATTR("ka-interval", TICKS),
 	[CHIMNEY_A_CACHED_MAX_RT] = ATTR("max-rt", TICKS,
-					 .max_word = "unlimited"),
+					 .max_word = "unlimited",
+					 .zero_word = "default"),
 	[CHIMNEY_A_CACHED_FLOW_LABEL] = ATTR("flow-label", LABEL),
 	[CHIMNEY_A_CACHED_TTL_OR_HOP_LIMIT] = ATTR("ttl-or-hop-limit", U32),
 	[CHIMNEY_A_CACHED_TOS_OR_TRAFFIC_CLASS] =
@@ -257,15 +261,23 @@ const char *attrs_in(const struct nlmsghdr *nlh, size_t nest, __u32 type)
 	return type <= set->max ? set->attrs[type].name : NULL;
 }
 
+/* The word at place @i, from 0, or NULL. */
+static const char *attr_name(const char *const *names, __u32 i)
+{
+	for (; *names; names++) {
+		if (!i--)
+			return *names;
+	}
+	return NULL;
+}
+
 const char *attrs_word(const char *const *names, __u32 value)
 {
+	const char *name = attr_name(names, value - 1);
 	static char number[16];
-	__u32 i;
 
-	for (i = 0; value && names[i]; i++) {
-		if (i == value - 1)
-			return names[i];
-	}
+	if (name)
+		return name;
 	snprintf(number, sizeof(number), "%u", value);
 	return number;
 }
@@ -359,18 +371,13 @@ static const char *attr_string(const struct nlattr *attr)
 	return buf;
 }
 
-/* The word of bit @bit, or the bit as a number. */
-static const char *attr_flag(const char *const *names, unsigned int bit)
+/* What has no word, or none yet, is a number. */
+static void json_word(const char *key, const char *word, __u32 value)
 {
-	static char buf[16];
-	unsigned int i;
-
-	for (i = 0; names[i]; i++) {
-		if (i == bit)
-			return names[i];
-	}
-	snprintf(buf, sizeof(buf), "0x%x", 1U << bit);
-	return buf;
+	if (word)
+		json_string(key, word);
+	else
+		json_unsigned(key, value);
 }
 
 static void json_flags(const char *key, const char *const *names,
@@ -381,7 +388,7 @@ static void json_flags(const char *key, const char *const *names,
 	json_open(key, '[');
 	for (bit = 0; bit < 32; bit++) {
 		if (flags & 1U << bit)
-			json_string(NULL, attr_flag(names, bit));
+			json_word(NULL, attr_name(names, bit), 1U << bit);
 	}
 	json_close(']');
 }
@@ -429,7 +436,7 @@ static void json_attr(const struct attr *a, const struct nlattr *attr)
 			json_string(a->extra, name);
 		break;
 	case ATTR_ENUM:
-		json_string(key, attrs_word(a->names, n));
+		json_word(key, attr_name(a->names, n - 1), n);
 		break;
 	case ATTR_FLAGS:
 	case ATTR_BITFIELD:
@@ -467,30 +474,45 @@ void attrs_json(const struct attr_set *set, const struct nlattr **tb)
 	}
 }
 
-/* Print a word pair, on a new line if it does not fit. */
+/* Start a new line if @len characters do not fit into this one. */
+static void text_room(int *column, int len)
+{
+	if (*column > LINE_INDENT + 1 && *column + len > LINE_WIDTH)
+		*column = printf("\n%*s", LINE_INDENT + 1, "") - 1;
+}
+
 static void text_pair(int *column, const char *name, const char *value)
 {
-	int len = 2 + strlen(name) + strlen(value);
-
-	if (*column > LINE_INDENT + 1 && *column + len > LINE_WIDTH) {
-		printf("\n%*s", LINE_INDENT + 1, "");
-		*column = LINE_INDENT + 1;
-	}
+	text_room(column, 2 + strlen(name) + strlen(value));
 	*column += printf(" %s %s", name, value);
+}
+
+/* A nest in a nest is short: two words, two values. It stays together. */
+static void text_nest(int *column, const char *name)
+{
+	text_room(column, NEST_WIDTH);
+	*column += printf(" %s", name);
 }
 
 static const char *text_flags(const char *const *names, __u32 flags)
 {
 	static char buf[32 * 24];
+	const char *name;
 	unsigned int bit;
 	size_t len = 0;
 
 	if (!flags)
 		return "none";
 	for (bit = 0; bit < 32; bit++) {
-		if (flags & 1U << bit)
-			len += snprintf(buf + len, sizeof(buf) - len, "%s%s",
-					len ? "," : "", attr_flag(names, bit));
+		if (!(flags & 1U << bit))
+			continue;
+		if (len)
+			buf[len++] = ',';
+		name = attr_name(names, bit);
+		if (name)
+			len += sprintf(buf + len, "%s", name);
+		else
+			len += sprintf(buf + len, "0x%x", 1U << bit);
 	}
 	return buf;
 }
@@ -518,6 +540,8 @@ static const char *text_value(const struct attr *a, const struct nlattr *attr,
 
 	if (a->max_word && n == UINT32_MAX)
 		return a->max_word;
+	if (a->zero_word && !n)
+		return a->zero_word;
 	switch (a->type) {
 	case ATTR_U32:
 		return text_number(n);
@@ -570,12 +594,11 @@ static void text_attrs(const struct attr_set *set, const struct nlattr **tb,
 			continue;
 		}
 		nl_parse_nest(tb[i], inner, a->nest->max);
-		/* A nest in a nest is short: two words, two values. */
 		if (set == &attrs_conn)
 			*column = printf("\n%*s%s", LINE_INDENT, "",
 					 a->name) - 1;
 		else
-			text_pair(column, a->name, "");
+			text_nest(column, a->name);
 		text_attrs(a->nest, inner, SHOW_ALWAYS, hz, column);
 	}
 }

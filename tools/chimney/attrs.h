@@ -50,6 +50,7 @@ enum attr_show {
  * @names: ATTR_ENUM, from 1: words; flags, from bit 0: words
  * @nest: ATTR_NEST: what is inside
  * @max_word: the word for the largest value, a -1 in JSON
+ * @zero_word: the word for 0 in text
  * @scale: ATTR_TICKS: parts of a tick the value counts
  */
 struct attr {
@@ -61,6 +62,7 @@ struct attr {
 	const char *const *names;
 	const struct attr_set *nest;
 	const char *max_word;
+	const char *zero_word;
 	unsigned int scale;
 };
 

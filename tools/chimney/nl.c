@@ -23,6 +23,7 @@
 
 #define NL_BUFFER	32768
 #define NL_DUMP_TRIES	8
+#define NL_PREFIX	"chimney: "
 #define NL_EVENT_ROOM	(4 << 20)
 
 /* Messages of one answer, each at an aligned place. */
@@ -101,6 +102,9 @@ static void nl_extack(const struct nlmsghdr *req, const struct nlmsghdr *nlh,
 	}
 	if (tb[NLMSGERR_ATTR_MSG])
 		msg = mnl_attr_get_str(tb[NLMSGERR_ATTR_MSG]);
+	/* The module puts its name before what it says; so do we. */
+	if (msg && !strncmp(msg, NL_PREFIX, strlen(NL_PREFIX)))
+		msg += strlen(NL_PREFIX);
 	if (req->nlmsg_type == nl_family && tb[NLMSGERR_ATTR_OFFS]) {
 		name = attrs_at(req, nl_u32(tb[NLMSGERR_ATTR_OFFS], 0));
 	} else if (req->nlmsg_type == nl_family &&
