@@ -17,7 +17,6 @@
 #include <linux/math64.h>
 #include <linux/module.h>
 #include <linux/rtnetlink.h>
-#include <net/dst.h>
 #include <net/genetlink.h>
 #include <net/inet6_hashtables.h>
 #include <net/inet_hashtables.h>
@@ -466,16 +465,24 @@ static struct sock *chim_nl_sock_by_fd(struct net *net, struct nlattr *attr,
 	return err ? ERR_PTR(err) : sk;
 }
 
-/* The unit of times in a request that offloads @sk. Without a chimney device
- * the request will be refused.
+/**
+ * chim_nl_sock_hz() - unit of times in a request that offloads a socket
+ * @sk: the socket
+ *
+ * Return: ticks per second of the device @sk will be handed to; any if there
+ * is none, for then the request will be refused
  */
 static u32 chim_nl_sock_hz(struct sock *sk)
 {
-	struct dst_entry *dst = sk_dst_get(sk);
-	struct chim_dev *cd = dst ? chim_dev_from(dst->dev) : NULL;
-	u32 hz = cd ? READ_ONCE(cd->params.hz) : CHIM_DEFAULT_HZ;
+	struct chim_dev *cd = NULL;
+	u32 hz = CHIM_DEFAULT_HZ;
 
-	dst_release(dst);
+	lock_sock(sk);
+	if (!((1 << sk->sk_state) & (TCPF_CLOSE | TCPF_LISTEN)))
+		cd = chim_path_dev(sk);
+	if (cd)
+		hz = READ_ONCE(cd->params.hz);
+	release_sock(sk);
 	return hz;
 }
 
@@ -1007,10 +1014,9 @@ static int chim_nl_dev_get_dumpit(struct sk_buff *skb,
 {
 	struct net *net = sock_net(skb->sk);
 	struct chim_dev *cd;
+	int err = 0;
 	void *hdr;
-	int err;
 
-	err = 0;
 	rtnl_lock();
 	cb->seq = net->dev_base_seq;
 	while ((cd = chim_nl_next_dev(net, cb->args[0]))) {
@@ -1118,6 +1124,12 @@ static int chim_nl_dev_upload_all_doit(struct sk_buff *skb,
 
 /* Connection commands */
 
+/* A query of a connection that has left the NIC meanwhile gives nothing. */
+static bool chim_nl_state_valid(const struct chim_state *st)
+{
+	return st->constant.family;
+}
+
 static int chim_nl_conn_get_doit(struct sk_buff *skb, struct genl_info *info)
 {
 	struct chim_conn *conn = info->user_ptr[0];
@@ -1129,6 +1141,11 @@ static int chim_nl_conn_get_doit(struct sk_buff *skb, struct genl_info *info)
 	if (!msg)
 		return -ENOMEM;
 	chim_host_query(conn, &st);
+	if (!chim_nl_state_valid(&st)) {
+		nlmsg_free(msg);
+		NL_SET_ERR_MSG_MOD(info->extack, "no such connection");
+		return -ENOENT;
+	}
 	return chim_nl_reply_conn(msg, hdr, skb, info, conn, &st);
 }
 
@@ -1151,9 +1168,12 @@ static int chim_nl_conn_get_dumpit(struct sk_buff *skb,
 	void *hdr;
 
 	cb->seq = atomic_read(&chim_nl_generation);
-	while ((conn = chim_host_next_conn(net, &id))) {
-		memset(&st, 0, sizeof(st));
+	for (; (conn = chim_host_next_conn(net, &id)); id++) {
 		chim_host_query(conn, &st);
+		if (!chim_nl_state_valid(&st)) {
+			chim_host_put_conn(conn);
+			continue;
+		}
 		err = -EMSGSIZE;
 		hdr = genlmsg_put(skb, NETLINK_CB(cb->skb).portid,
 				  cb->nlh->nlmsg_seq, &chim_nl_family,
@@ -1167,7 +1187,6 @@ static int chim_nl_conn_get_dumpit(struct sk_buff *skb,
 		}
 		genl_dump_check_consistent(cb, hdr);
 		genlmsg_end(skb, hdr);
-		id++;
 		cond_resched();
 	}
 	cb->args[0] = id;
@@ -1389,14 +1408,14 @@ static const struct genl_ops chim_nl_ops[] = {
 		.start = chim_nl_dump_start,
 		.dumpit = chim_nl_dev_get_dumpit,
 		.policy = chim_nl_dev_policy,
-		.maxattr = ARRAY_SIZE(chim_nl_dev_policy) - 1,
+		.maxattr = CHIMNEY_A_DEV_IFINDEX,
 		.internal_flags = CHIM_NL_NEED_DEV,
 	},
 	{
 		.cmd = CHIMNEY_CMD_DEV_SET,
 		.doit = chim_nl_dev_set_doit,
 		.policy = chim_nl_dev_set_policy,
-		.maxattr = ARRAY_SIZE(chim_nl_dev_set_policy) - 1,
+		.maxattr = CHIMNEY_A_DEV_FIN_WAIT2,
 		.internal_flags = CHIM_NL_NEED_DEV,
 		.flags = GENL_UNS_ADMIN_PERM,
 	},
@@ -1404,7 +1423,7 @@ static const struct genl_ops chim_nl_ops[] = {
 		.cmd = CHIMNEY_CMD_DEV_PAUSE,
 		.doit = chim_nl_dev_pause_doit,
 		.policy = chim_nl_dev_policy,
-		.maxattr = ARRAY_SIZE(chim_nl_dev_policy) - 1,
+		.maxattr = CHIMNEY_A_DEV_IFINDEX,
 		.internal_flags = CHIM_NL_NEED_DEV,
 		.flags = GENL_UNS_ADMIN_PERM,
 	},
@@ -1412,7 +1431,7 @@ static const struct genl_ops chim_nl_ops[] = {
 		.cmd = CHIMNEY_CMD_DEV_RESUME,
 		.doit = chim_nl_dev_resume_doit,
 		.policy = chim_nl_dev_policy,
-		.maxattr = ARRAY_SIZE(chim_nl_dev_policy) - 1,
+		.maxattr = CHIMNEY_A_DEV_IFINDEX,
 		.internal_flags = CHIM_NL_NEED_DEV,
 		.flags = GENL_UNS_ADMIN_PERM,
 	},
@@ -1420,7 +1439,7 @@ static const struct genl_ops chim_nl_ops[] = {
 		.cmd = CHIMNEY_CMD_DEV_UPLOAD_ALL,
 		.doit = chim_nl_dev_upload_all_doit,
 		.policy = chim_nl_dev_policy,
-		.maxattr = ARRAY_SIZE(chim_nl_dev_policy) - 1,
+		.maxattr = CHIMNEY_A_DEV_IFINDEX,
 		.internal_flags = CHIM_NL_NEED_DEV,
 		.flags = GENL_UNS_ADMIN_PERM,
 	},
@@ -1431,21 +1450,21 @@ static const struct genl_ops chim_nl_ops[] = {
 		.start = chim_nl_dump_start,
 		.dumpit = chim_nl_conn_get_dumpit,
 		.policy = chim_nl_conn_policy,
-		.maxattr = ARRAY_SIZE(chim_nl_conn_policy) - 1,
+		.maxattr = CHIMNEY_A_CONN_CONST,
 		.internal_flags = CHIM_NL_NEED_CONN,
 	},
 	{
 		.cmd = CHIMNEY_CMD_CONN_OFFLOAD,
 		.doit = chim_nl_conn_offload_doit,
 		.policy = chim_nl_conn_offload_policy,
-		.maxattr = ARRAY_SIZE(chim_nl_conn_offload_policy) - 1,
+		.maxattr = CHIMNEY_A_CONN_CACHED,
 		.flags = GENL_UNS_ADMIN_PERM,
 	},
 	{
 		.cmd = CHIMNEY_CMD_CONN_UPDATE,
 		.doit = chim_nl_conn_update_doit,
 		.policy = chim_nl_conn_update_policy,
-		.maxattr = ARRAY_SIZE(chim_nl_conn_update_policy) - 1,
+		.maxattr = CHIMNEY_A_CONN_CACHED,
 		.internal_flags = CHIM_NL_NEED_CONN,
 		.flags = GENL_UNS_ADMIN_PERM,
 	},
@@ -1453,7 +1472,7 @@ static const struct genl_ops chim_nl_ops[] = {
 		.cmd = CHIMNEY_CMD_CONN_TERMINATE,
 		.doit = chim_nl_conn_terminate_doit,
 		.policy = chim_nl_conn_policy,
-		.maxattr = ARRAY_SIZE(chim_nl_conn_policy) - 1,
+		.maxattr = CHIMNEY_A_CONN_CONST,
 		.internal_flags = CHIM_NL_NEED_CONN,
 		.flags = GENL_UNS_ADMIN_PERM,
 	},
