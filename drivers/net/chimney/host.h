@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Calls between the files of the host side (host_*.c).
+ */
+#ifndef _CHIM_HOST_H
+#define _CHIM_HOST_H
+
+#include "chimney.h"
+
+/* host_offload.c APIs: */
+void chim_host_upload_locked(struct sock *sk, u8 reason);
+
+/* host_sock.c APIs: */
+bool chim_sock_known_prot(const struct sock *sk);
+bool chim_sock_is_ours(const struct sock *sk);
+int chim_sock_prepare(struct sock *sk);
+void chim_sock_install(struct sock *sk, struct chim_conn *conn);
+void chim_sock_restore(struct sock *sk, struct chim_conn *conn);
+void chim_sock_sync(struct sock *sk, struct chim_conn *conn);
+void chim_sock_apply(struct sock *sk, struct chim_conn *conn,
+		     struct chim_indication *ind);
+u32 chim_sock_rcv_edge(const struct sock *sk);
+struct sk_buff *chim_sock_clone(struct sk_buff *skb, gfp_t gfp);
+
+/* host_state.c APIs: */
+void chim_state_init(void);
+int chim_state_to_linux(u8 state);
+int chim_state_admit(struct sock *sk, struct chim_dev **cdp,
+		     struct netlink_ext_ack *extack);
+bool chim_state_unsupported(const struct sock *sk);
+void chim_state_save(struct sock *sk, struct chim_state *st);
+void chim_state_restore(struct sock *sk, const struct chim_state *st,
+			const struct chim_conn *conn);
+void chim_state_shield(struct sock *sk);
+void chim_state_shield_rcv(struct sock *sk);
+void chim_state_rtx_append(struct sock *sk, struct sk_buff *skb);
+void chim_state_mirror(struct sock *sk, const struct chim_state *st);
+bool chim_state_cached(struct sock *sk, struct chim_cached *c);
+void chim_state_set_cached(struct sock *sk, const struct chim_update *upd);
+void chim_state_overlay(struct chim_cached *c, const struct chim_update *upd);
+
+#endif /* _CHIM_HOST_H */

@@ -1,0 +1,600 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Move a live socket down the chimney and up again, all or nothing.
+ * Called by the control interface, the device, the worker and the socket
+ * calls; a move happens in process context with the sock lock owned.
+ *
+ * Lifetime: the table holds one reference from offload to upload; requests,
+ * work and indications hold theirs for as long as they run. A connection in
+ * the table is alive in the NIC or on its way there or back; its socket is
+ * alive on exactly one side at any time the sock lock is free.
+ */
+#include <linux/xarray.h>
+#include <net/ip.h>
+#include <net/tcp.h>
+
+#include "host.h"
+
+static DEFINE_XARRAY_ALLOC1(chim_conns); /* id -> connection; RCU readers */
+static u32 chim_next_id;
+
+static void chim_upload_work(struct work_struct *work);
+
+/**
+ * chim_host_put_conn - drop a reference
+ * @conn: connection
+ */
+void chim_host_put_conn(struct chim_conn *conn)
+{
+	if (!refcount_dec_and_test(&conn->ref))
+		return;
+	sock_put(conn->sk);
+	netdev_put(conn->cd->dev, &conn->dev_tracker);
+	kfree_rcu(conn, rcu);
+}
+
+static bool chim_conn_visible(const struct chim_conn *conn,
+			      const struct net *net)
+{
+	return !net || net_eq(dev_net(conn->cd->dev), net);
+}
+
+/**
+ * chim_host_next_conn - walk the connections of a namespace
+ * @net: namespace, NULL for all
+ * @id: in: lowest id wanted; out: id of what was found
+ *
+ * Return: connection with a reference, or NULL at the end.
+ */
+struct chim_conn *chim_host_next_conn(struct net *net, u32 *id)
+{
+	struct chim_conn *conn;
+	unsigned long index;
+
+	rcu_read_lock();
+	xa_for_each_start(&chim_conns, index, conn, *id) {
+		if (!chim_conn_visible(conn, net) ||
+		    !refcount_inc_not_zero(&conn->ref))
+			continue;
+		*id = index;
+		rcu_read_unlock();
+		return conn;
+	}
+	rcu_read_unlock();
+	return NULL;
+}
+
+/**
+ * chim_host_get_conn - look a connection up by its id
+ * @net: namespace
+ * @id: id
+ *
+ * Return: connection with a reference, or NULL.
+ */
+struct chim_conn *chim_host_get_conn(struct net *net, u32 id)
+{
+	struct chim_conn *conn;
+
+	rcu_read_lock();
+	conn = xa_load(&chim_conns, id);
+	if (conn && (!chim_conn_visible(conn, net) ||
+		     !refcount_inc_not_zero(&conn->ref)))
+		conn = NULL;
+	rcu_read_unlock();
+	return conn;
+}
+
+/**
+ * chim_host_conn_of - the connection of a socket
+ * @sk: socket
+ *
+ * Return: connection with a reference, or NULL if it is not offloaded.
+ */
+struct chim_conn *chim_host_conn_of(struct sock *sk)
+{
+	struct chim_conn *conn = NULL;
+
+	lock_sock(sk);
+	if (chim_sock_is_ours(sk)) {
+		conn = (struct chim_conn *)sk->sk_user_data;
+		refcount_inc(&conn->ref);
+	}
+	release_sock(sk);
+	return conn;
+}
+
+/**
+ * chim_host_request_upload - have the worker upload a connection
+ * @conn: connection
+ * @reason: enum chimney_reason
+ *
+ * Context: any.
+ */
+void chim_host_request_upload(struct chim_conn *conn, u8 reason)
+{
+	if (conn->place != CHIMNEY_PLACE_NIC)
+		return;
+	if (!conn->reason || conn->reason == CHIMNEY_REASON_ROUTE)
+		WRITE_ONCE(conn->reason, reason);
+	if (!refcount_inc_not_zero(&conn->ref))
+		return;
+	if (!queue_work(chim_wq, &conn->upload_work))
+		refcount_dec(&conn->ref); /* never the last: it is queued */
+}
+
+/* Clones of everything the host has sent and not yet got acknowledged. */
+static int chim_collect_sends(struct sock *sk, struct sk_buff_head *sends,
+			      struct netlink_ext_ack *extack)
+{
+	struct sk_buff *skb, *clone;
+
+	skb_rbtree_walk(skb, &sk->tcp_rtx_queue) {
+		if (!skb->len)
+			continue; /* the FIN alone */
+		if (skb_zcopy(skb)) {
+			NL_SET_ERR_MSG(extack, "zero-copy data is outstanding");
+			return -EOPNOTSUPP;
+		}
+		clone = chim_sock_clone(skb, GFP_KERNEL);
+		if (!clone) {
+			NL_SET_ERR_MSG(extack, "no memory for the send data");
+			return -ENOMEM;
+		}
+		__skb_queue_tail(sends, clone);
+	}
+	return 0;
+}
+
+static int chim_reserve(struct chim_dev *cd, struct chim_conn *conn,
+			struct netlink_ext_ack *extack)
+{
+	int err;
+
+	if (atomic_inc_return(&cd->conns) > READ_ONCE(cd->params.max_conns)) {
+		atomic_dec(&cd->conns);
+		NL_SET_ERR_MSG(extack, "the device's connection limit is reached");
+		return -ENOSPC;
+	}
+	conn->cd = cd;
+	netdev_hold(cd->dev, &conn->dev_tracker, GFP_KERNEL);
+	err = xa_alloc_cyclic(&chim_conns, &conn->id, conn, xa_limit_31b,
+			      &chim_next_id, GFP_KERNEL);
+	if (err < 0) {
+		NL_SET_ERR_MSG(extack, "no memory for the connection table");
+		netdev_put(cd->dev, &conn->dev_tracker);
+		atomic_dec(&cd->conns);
+		return err;
+	}
+	/* The device uploads what it finds in the table after it has set
+	 * closing: either it finds us, or we find it set.
+	 */
+	smp_mb();
+	if (READ_ONCE(cd->closing)) {
+		NL_SET_ERR_MSG(extack, "the chimney device is down");
+		xa_erase(&chim_conns, conn->id);
+		netdev_put(cd->dev, &conn->dev_tracker);
+		atomic_dec(&cd->conns);
+		return -ENETDOWN;
+	}
+	return 0;
+}
+
+static void chim_unreserve(struct chim_conn *conn)
+{
+	xa_erase(&chim_conns, conn->id);
+	atomic_dec(&conn->cd->conns);
+}
+
+/* Everything that can fail comes before the commit; then nothing can. */
+static int chim_move_down(struct sock *sk, struct chim_conn *conn,
+			  const struct chim_update *upd,
+			  struct chim_state *st,
+			  struct netlink_ext_ack *extack)
+{
+	const int fin_sent = TCPF_FIN_WAIT1 | TCPF_FIN_WAIT2 | TCPF_CLOSING |
+			     TCPF_LAST_ACK;
+	struct tcp_sock *tp = tcp_sk(sk);
+	struct sk_buff_head sends;
+	bool ack_owed;
+	int err;
+
+	__skb_queue_head_init(&sends);
+	err = chim_collect_sends(sk, &sends, extack);
+	if (err)
+		goto err_sends;
+	err = chim_sock_prepare(sk);
+	if (err) {
+		NL_SET_ERR_MSG(extack, "the socket's address operations were replaced");
+		goto err_sends;
+	}
+	chim_state_save(sk, st);
+	if (upd)
+		chim_state_overlay(&st->cached, upd);
+	conn->cached = st->cached;
+	conn->posted_seq = tp->snd_nxt;
+	/* Queued behind data not sent yet, the FIN is still to be posted. */
+	conn->fin_posted = (1 << sk->sk_state) & fin_sent &&
+			   !tcp_send_head(sk);
+	if (!conn->fin_posted && (1 << sk->sk_state) & fin_sent)
+		st->delegated.state = sk->sk_shutdown & RCV_SHUTDOWN ?
+				      CHIMNEY_TCP_STATE_CLOSE_WAIT :
+				      CHIMNEY_TCP_STATE_ESTABLISHED;
+	err = chim_nic_ops.initiate(conn->cd, conn, st, &sends,
+				    &tp->out_of_order_queue, &conn->nic,
+				    extack);
+	if (err)
+		goto err_sends;
+
+	/* Commit. */
+	tp->ooo_last_skb = NULL; /* the queue is the NIC's now [BLD-34] */
+	ack_owed = inet_csk_ack_scheduled(sk); /* OFF-13 */
+	conn->mtup_enabled = inet_csk(sk)->icsk_mtup.enabled;
+	chim_state_shield(sk);
+	if (upd)
+		chim_state_set_cached(sk, upd);
+	chim_sock_install(sk, conn);
+	conn->place = CHIMNEY_PLACE_NIC;
+	chim_nic_ops.start(conn->nic, chim_sock_rcv_edge(sk), ack_owed);
+	return 0;
+
+err_sends:
+	__skb_queue_purge(&sends);
+	return err;
+}
+
+/**
+ * chim_host_offload - move a live socket down the chimney
+ * @sk: socket; the caller holds a reference
+ * @upd: cached state to change on the way, or NULL
+ * @connp: set to the connection, with a reference for the caller
+ * @st: set to the state that was handed over
+ * @extack: gets the reason of a refusal
+ *
+ * Context: process.
+ * Return: 0, or a negative error: nothing was changed and the socket is a
+ * healthy plain one [OFF-12].
+ */
+int chim_host_offload(struct sock *sk, const struct chim_update *upd,
+		      struct chim_conn **connp, struct chim_state *st,
+		      struct netlink_ext_ack *extack)
+{
+	struct chim_conn *conn;
+	struct chim_dev *cd;
+	int err;
+
+	conn = kzalloc(sizeof(*conn), GFP_KERNEL);
+	if (!conn)
+		return -ENOMEM;
+	conn->place = CHIMNEY_PLACE_OFFLOADING;
+	conn->sk = sk;
+	refcount_set(&conn->ref, 2); /* the table's and the caller's */
+	INIT_WORK(&conn->upload_work, chim_upload_work);
+
+	lock_sock(sk);
+	err = chim_state_admit(sk, &cd, extack);
+	if (err) {
+		cd = sk->sk_state == TCP_LISTEN ? NULL : chim_path_dev(sk);
+		if (cd)
+			chim_count(cd, CHIM_CNT_REFUSED);
+		goto err_unlock;
+	}
+	err = chim_reserve(cd, conn, extack);
+	if (err) {
+		chim_count(cd, CHIM_CNT_REFUSED);
+		goto err_unlock;
+	}
+	sock_hold(sk);
+	err = chim_move_down(sk, conn, upd, st, extack);
+	if (err) {
+		chim_count(cd, CHIM_CNT_REFUSED);
+		chim_unreserve(conn);
+		release_sock(sk);
+		chim_host_put_conn(conn);
+		chim_host_put_conn(conn);
+		return err;
+	}
+	chim_count(cd, CHIM_CNT_OFFLOADS);
+	release_sock(sk);
+	chim_nl_notify_conn(conn, CHIMNEY_CMD_CONN_OFFLOAD_NTF, st);
+	*connp = conn;
+	return 0;
+
+err_unlock:
+	release_sock(sk);
+	kfree(conn);
+	return err;
+}
+
+/* Have release_sock() send what waits: it does so for a socket that was
+ * throttled.
+ */
+static void chim_kick(struct sock *sk)
+{
+	if (!test_and_set_bit(TCP_TSQ_DEFERRED, &sk->sk_tsq_flags))
+		sock_hold(sk);
+}
+
+/* What the host would have done at the end of the connection. */
+static void chim_finish(struct sock *sk, const struct chim_state *st,
+			u8 reason)
+{
+	int err = ECONNRESET;
+
+	switch (st->delegated.state) {
+	case CHIMNEY_TCP_STATE_TIME_WAIT: /* TWT-1 */
+		local_bh_disable();
+		tcp_time_wait(sk, TCP_TIME_WAIT, 0);
+		local_bh_enable();
+		return;
+	case CHIMNEY_TCP_STATE_CLOSED:
+		break;
+	default:
+		return;
+	}
+	local_bh_disable();
+	if (reason == CHIMNEY_REASON_ABORT) {
+		if (sk->sk_state == TCP_CLOSE_WAIT)
+			err = EPIPE;
+		tcp_done_with_error(sk, err);
+	} else if (reason != CHIMNEY_REASON_TIMEOUT_EXPIRATION) {
+		tcp_done(sk); /* the FIN was acknowledged in LAST_ACK */
+	}
+	local_bh_enable();
+}
+
+/* Segments the NIC held back take the slow path now [URG-2]. */
+static void chim_pass_up(struct chim_dev *cd, struct sk_buff_head *held)
+{
+	struct sk_buff *skb;
+
+	while ((skb = __skb_dequeue(held))) {
+		u32 len = skb->data - skb_network_header(skb);
+
+		__skb_push(skb, len);
+		skb_postpush_rcsum(skb, skb->data, len);
+		skb->dev = cd->dev;
+		netif_rx(skb);
+	}
+}
+
+/* Bring the connection up. The sock lock is owned; on return the socket is
+ * the host's. A timeout that ended the connection is left to the caller.
+ */
+static void chim_move_up(struct sock *sk, struct chim_conn *conn, u8 reason,
+			 struct chim_state *st)
+{
+	struct chim_indication ind;
+	struct sk_buff_head held;
+
+	conn->place = CHIMNEY_PLACE_UPLOADING;
+	chim_nic_ops.terminate(conn->nic, st, &ind, &held);
+	if (ind.reason)
+		reason = ind.reason;
+	chim_sock_apply(sk, conn, &ind);
+	chim_state_restore(sk, st, conn);
+	chim_sock_restore(sk, conn);
+	chim_nic_ops.release(conn->nic);
+	conn->nic = NULL;
+	conn->place = CHIMNEY_PLACE_HOST;
+	conn->reason = reason;
+	chim_finish(sk, st, reason);
+	chim_kick(sk);
+	chim_unreserve(conn);
+	chim_count(conn->cd, CHIM_CNT_UPLOADS);
+	chim_pass_up(conn->cd, &held);
+	chim_nl_notify_conn(conn, CHIMNEY_CMD_CONN_TERMINATE_NTF, st);
+	chim_host_put_conn(conn); /* the table's */
+}
+
+static bool chim_died(const struct chim_conn *conn,
+		      const struct chim_state *st)
+{
+	return conn->reason == CHIMNEY_REASON_TIMEOUT_EXPIRATION &&
+	       st->delegated.state == CHIMNEY_TCP_STATE_CLOSED;
+}
+
+/**
+ * chim_host_upload_locked - upload in the middle of a socket call
+ * @sk: socket; nothing happens if it is not offloaded
+ * @reason: enum chimney_reason
+ *
+ * Context: process, sock lock owned.
+ */
+void chim_host_upload_locked(struct sock *sk, u8 reason)
+{
+	struct chim_state st;
+	struct chim_conn *conn;
+
+	if (!chim_sock_is_ours(sk))
+		return;
+	conn = (struct chim_conn *)sk->sk_user_data;
+	refcount_inc(&conn->ref);
+	chim_move_up(sk, conn, reason, &st);
+	if (chim_died(conn, &st) && sk->sk_state != TCP_CLOSE) {
+		local_bh_disable();
+		tcp_done_with_error(sk, sk->sk_err_soft ? : ETIMEDOUT);
+		local_bh_enable();
+	}
+	chim_host_put_conn(conn);
+}
+
+/**
+ * chim_host_upload - bring a connection up
+ * @conn: connection, the caller holds a reference
+ * @reason: enum chimney_reason, unless the NIC has one of its own
+ * @st: set to the state that was handed back
+ *
+ * Context: process.
+ * Return: 0, or -ENOENT if it is no longer in the NIC.
+ */
+int chim_host_upload(struct chim_conn *conn, u8 reason, struct chim_state *st)
+{
+	struct sock *sk = conn->sk;
+	bool died;
+
+	lock_sock(sk);
+	if (conn->place != CHIMNEY_PLACE_NIC) {
+		release_sock(sk);
+		return -ENOENT;
+	}
+	chim_move_up(sk, conn, reason, st);
+	died = chim_died(conn, st);
+	release_sock(sk);
+	/* RST to the peer, ETIMEDOUT to the program [KA-10, BLD-4]. */
+	if (died)
+		tcp_abort(sk, sk->sk_err_soft ? : ETIMEDOUT);
+	return 0;
+}
+
+static void chim_upload_work(struct work_struct *work)
+{
+	struct chim_conn *conn = container_of(work, struct chim_conn,
+					      upload_work);
+	struct sock *sk = conn->sk;
+	struct chim_state st;
+
+	if (READ_ONCE(conn->reason) == CHIMNEY_REASON_ROUTE) {
+		bool same = false;
+
+		lock_sock(sk);
+		if (conn->place == CHIMNEY_PLACE_NIC &&
+		    conn->reason == CHIMNEY_REASON_ROUTE)
+			same = chim_path_dev(sk) == conn->cd;
+		if (same)
+			conn->reason = 0;
+		release_sock(sk);
+		if (same)
+			goto out; /* else BLD-45 */
+	}
+	chim_host_upload(conn, READ_ONCE(conn->reason), &st);
+out:
+	chim_host_put_conn(conn);
+}
+
+/**
+ * chim_host_upload_dev - bring up every connection of a device
+ * @cd: device
+ * @reason: enum chimney_reason
+ *
+ * Context: process.
+ */
+void chim_host_upload_dev(struct chim_dev *cd, u8 reason)
+{
+	struct chim_conn *conn;
+	struct chim_state st;
+	u32 id = 0;
+
+	smp_mb(); /* pairs with chim_reserve() */
+	while ((conn = chim_host_next_conn(NULL, &id))) {
+		if (conn->cd == cd)
+			chim_host_upload(conn, reason, &st);
+		chim_host_put_conn(conn);
+		id++;
+		cond_resched();
+	}
+}
+
+/**
+ * chim_host_update - an administrator changes cached state
+ * @conn: connection, the caller holds a reference
+ * @upd: what to change
+ * @st: set to the state after the change
+ * @extack: gets the reason of a refusal
+ *
+ * Context: process.
+ * Return: 0, or -ENOENT if the connection is not in the NIC.
+ */
+int chim_host_update(struct chim_conn *conn, const struct chim_update *upd,
+		     struct chim_state *st, struct netlink_ext_ack *extack)
+{
+	struct sock *sk = conn->sk;
+
+	lock_sock(sk);
+	if (conn->place != CHIMNEY_PLACE_NIC) {
+		release_sock(sk);
+		NL_SET_ERR_MSG(extack, "the connection has left the NIC");
+		return -ENOENT;
+	}
+	chim_state_set_cached(sk, upd);
+	spin_lock_bh(&sk->sk_lock.slock);
+	chim_state_overlay(&conn->cached, upd);
+	chim_nic_ops.update(conn->nic, &conn->cached, upd->triggers);
+	spin_unlock_bh(&sk->sk_lock.slock);
+	chim_nic_ops.query(conn->nic, st);
+	release_sock(sk);
+	chim_nl_notify_conn(conn, CHIMNEY_CMD_CONN_UPDATE_NTF, st);
+	return 0;
+}
+
+/**
+ * chim_host_query - read the state of a connection
+ * @conn: connection, the caller holds a reference
+ * @st: set to its state; zeroed if it has left the NIC
+ *
+ * Context: process.
+ */
+void chim_host_query(struct chim_conn *conn, struct chim_state *st)
+{
+	struct sock *sk = conn->sk;
+
+	memset(st, 0, sizeof(*st));
+	lock_sock(sk);
+	if (conn->place == CHIMNEY_PLACE_NIC) {
+		chim_nic_ops.query(conn->nic, st);
+		st->delegated.send_data = tcp_sk(sk)->write_seq -
+					  st->delegated.snd_una;
+		st->delegated.buffered_data += tcp_inq(sk);
+	}
+	release_sock(sk);
+}
+
+/* NIC -> host: struct chim_host_ops.indicate */
+static void chim_indicate(struct chim_conn *conn)
+{
+	struct sock *sk;
+
+	if (!refcount_inc_not_zero(&conn->ref))
+		return;
+	sk = conn->sk;
+	bh_lock_sock(sk);
+	/* If a call owns the socket it fetches when it lets go. */
+	if (!sock_owned_by_user(sk) && conn->place == CHIMNEY_PLACE_NIC)
+		chim_sock_sync(sk, conn);
+	bh_unlock_sock(sk);
+	chim_host_put_conn(conn);
+}
+
+/* NIC -> host: struct chim_host_ops.rcv_room */
+static bool chim_rcv_room(struct chim_conn *conn)
+{
+	const struct sock *sk = conn->sk;
+
+	return atomic_read(&sk->sk_rmem_alloc) <= READ_ONCE(sk->sk_rcvbuf);
+}
+
+const struct chim_host_ops chim_host_ops = {
+	.indicate = chim_indicate,
+	.output = chim_path_output,
+	.path_mtu = chim_path_mtu,
+	.rcv_room = chim_rcv_room,
+};
+
+/**
+ * chim_host_init - set up the host side
+ *
+ * Return: 0.
+ */
+int chim_host_init(void)
+{
+	return 0;
+}
+
+/**
+ * chim_host_exit - every connection is up by now: wait for the last work
+ */
+void chim_host_exit(void)
+{
+	WARN_ON(!xa_empty(&chim_conns));
+	flush_workqueue(chim_wq);
+	xa_destroy(&chim_conns);
+}

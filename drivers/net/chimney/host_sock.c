@@ -1,0 +1,674 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The switch: what an offloaded socket does differently from a plain one.
+ * Linux's own code goes on to serve every socket call on the socket's own
+ * queues; it is cut off from the wire below, and whenever a call lets go of
+ * the sock lock, what it queued or read is passed down the chimney.
+ * Called by the socket layer and by the NIC's indications; lives under the
+ * sock lock (owned) or sk->sk_lock.slock.
+ */
+#include <linux/srcu.h>
+#include <net/inet_common.h>
+#include <net/ipv6.h>
+#include <net/tcp.h>
+#include <net/transp_v6.h>
+
+#include "host.h"
+
+/* Of each address family's operations there are a few in the kernel that no
+ * module can name; copies are made when a socket with new ones comes along.
+ */
+#define CHIM_AF_OPS_MAX		4
+
+struct chim_af_ops {
+	const struct inet_connection_sock_af_ops *orig;
+	struct inet_connection_sock_af_ops ours;
+};
+
+static struct chim_af_ops chim_af_ops[CHIM_AF_OPS_MAX];
+static DEFINE_MUTEX(chim_af_ops_lock); /* additions to chim_af_ops */
+static struct proto chim_prot_v4 __read_mostly;
+#if IS_ENABLED(CONFIG_IPV6)
+static struct proto chim_prot_v6 __read_mostly;
+#endif
+
+/* Calls that may sleep with a frame of this module below them. */
+DEFINE_STATIC_SRCU(chim_calls);
+
+static struct proto *chim_our_prot(const struct proto *prot)
+{
+	if (prot == &tcp_prot)
+		return &chim_prot_v4;
+#if IS_ENABLED(CONFIG_IPV6)
+	if (prot == &tcpv6_prot)
+		return &chim_prot_v6;
+#endif
+	return NULL;
+}
+
+/**
+ * chim_sock_known_prot - does the socket run Linux TCP and nothing else?
+ * @sk: socket
+ *
+ * Return: true if so.
+ */
+bool chim_sock_known_prot(const struct sock *sk)
+{
+	return chim_our_prot(READ_ONCE(sk->sk_prot));
+}
+
+/**
+ * chim_sock_is_ours - is the socket offloaded?
+ * @sk: socket
+ *
+ * Return: true if so.
+ */
+bool chim_sock_is_ours(const struct sock *sk)
+{
+	const struct proto *prot = READ_ONCE(sk->sk_prot);
+
+#if IS_ENABLED(CONFIG_IPV6)
+	if (prot == &chim_prot_v6)
+		return true;
+#endif
+	return prot == &chim_prot_v4;
+}
+
+static struct chim_conn *chim_conn_of(const struct sock *sk)
+{
+	/* Set and cleared under the lock that the caller holds. */
+	return (struct chim_conn *)rcu_dereference_protected(sk->sk_user_data,
+							     true);
+}
+
+/* Something the host wanted to send while it must not: a segment of this
+ * connection came another way than by the NIC, and was not accepted. The
+ * peer sends it again; by then the host runs the connection [FWD-1].
+ */
+static int chim_queue_xmit(struct sock *sk, struct sk_buff *skb,
+			   struct flowi *fl)
+{
+	struct chim_conn *conn = chim_conn_of(sk);
+
+	chim_count(conn->cd, CHIM_CNT_HOST_SWALLOWED);
+	chim_host_request_upload(conn, CHIMNEY_REASON_SLOW_PATH);
+	kfree_skb(skb);
+	return 0;
+}
+
+static void chim_mtu_reduced(struct sock *sk)
+{
+	u32 mtu = READ_ONCE(tcp_sk(sk)->mtu_info);
+
+	/* The NIC asks for the path MTU before it sends. */
+	inet_csk_update_pmtu(sk, mtu);
+}
+
+static struct chim_af_ops *
+chim_find_af_ops(const struct inet_connection_sock_af_ops *orig)
+{
+	int i;
+
+	for (i = 0; i < CHIM_AF_OPS_MAX; i++)
+		if (smp_load_acquire(&chim_af_ops[i].orig) == orig)
+			return &chim_af_ops[i];
+	return NULL;
+}
+
+/**
+ * chim_sock_prepare - have operations ready for a socket of this kind
+ * @sk: socket
+ *
+ * Context: process, sock lock owned.
+ * Return: 0, or -EOPNOTSUPP if there are too many kinds.
+ */
+int chim_sock_prepare(struct sock *sk)
+{
+	const struct inet_connection_sock_af_ops *orig =
+		inet_csk(sk)->icsk_af_ops;
+	struct chim_af_ops *a;
+
+	if (chim_find_af_ops(orig))
+		return 0;
+	mutex_lock(&chim_af_ops_lock);
+	a = chim_find_af_ops(orig);
+	if (!a)
+		a = chim_find_af_ops(NULL);
+	if (a && !a->orig) {
+		a->ours = *orig;
+		a->ours.queue_xmit = chim_queue_xmit;
+		a->ours.mtu_reduced = chim_mtu_reduced;
+		smp_store_release(&a->orig, orig);
+	}
+	mutex_unlock(&chim_af_ops_lock);
+	return a ? 0 : -EOPNOTSUPP;
+}
+
+/**
+ * chim_sock_clone - the NIC's reference to a buffer of send data
+ * @skb: buffer of the write or retransmit queue
+ * @gfp: allocation flags
+ *
+ * Return: the clone, its TCP_SKB_CB() covering payload only; NULL if there is
+ * no memory.
+ */
+struct sk_buff *chim_sock_clone(struct sk_buff *skb, gfp_t gfp)
+{
+	struct sk_buff *clone;
+
+	tcp_skb_tsorted_save(skb) {
+		clone = skb_clone(skb, gfp);
+	} tcp_skb_tsorted_restore(skb);
+	if (clone)
+		TCP_SKB_CB(clone)->end_seq = TCP_SKB_CB(clone)->seq +
+					     clone->len;
+	return clone;
+}
+
+/* Leave a short last buffer with the host so that later writes are added to
+ * it, where the NIC could not send it now anyway: the rule of Nagle in
+ * Minshall's form, or a cork with more already waiting in the NIC.
+ */
+static bool chim_keep_tail(const struct sock *sk, const struct chim_conn *conn,
+			   const struct sk_buff *skb)
+{
+	const struct tcp_sock *tp = tcp_sk(sk);
+	const struct tcp_skb_cb *cb = TCP_SKB_CB(skb);
+
+	if (!skb_queue_is_last(&sk->sk_write_queue, skb) ||
+	    skb->len >= tp->mss_cache || cb->tcp_flags & TCPHDR_FIN)
+		return false;
+	if (tp->nonagle & TCP_NAGLE_CORK || !(cb->tcp_flags & TCPHDR_PSH))
+		return conn->posted_seq != tp->snd_nxt;
+	return !(tp->nonagle & (TCP_NAGLE_OFF | TCP_NAGLE_PUSH)) &&
+	       after(tp->snd_sml, tp->snd_una);
+}
+
+/* Post what the program has written. Returns whether the NIC got any. */
+static bool chim_post(struct sock *sk, struct chim_conn *conn)
+{
+	const int fin_states = TCPF_FIN_WAIT1 | TCPF_CLOSING | TCPF_LAST_ACK;
+	struct tcp_sock *tp = tcp_sk(sk);
+	struct sk_buff *skb, *clone;
+	bool posted = false;
+
+	while ((skb = tcp_send_head(sk))) {
+		struct tcp_skb_cb *cb = TCP_SKB_CB(skb);
+
+		if (cb->end_seq == cb->seq) /* a writer sleeps over it */
+			break;
+		if (skb_zcopy(skb) || cb->tcp_flags & TCPHDR_URG ||
+		    after(tp->snd_up, tp->snd_una)) { /* SND-5 */
+			chim_host_request_upload(conn,
+						 CHIMNEY_REASON_SOCKET_CALL);
+			return posted;
+		}
+		if (chim_keep_tail(sk, conn, skb))
+			break;
+		if (skb->len) {
+			clone = chim_sock_clone(skb, GFP_ATOMIC);
+			if (!clone) {
+				chim_host_request_upload(conn,
+							 CHIMNEY_REASON_UPLOAD_REQUESTED);
+				return posted;
+			}
+			if (tp->nonagle & TCP_NAGLE_PUSH)
+				TCP_SKB_CB(clone)->tcp_flags |= TCPHDR_PSH;
+			if (skb->len < tp->mss_cache ||
+			    skb->len % tp->mss_cache)
+				tp->snd_sml = cb->seq + skb->len;
+			chim_nic_ops.send(conn->nic, clone);
+		}
+		conn->posted_seq = cb->end_seq;
+		chim_state_rtx_append(sk, skb);
+		posted = true;
+	}
+	if (!conn->fin_posted && (1 << sk->sk_state) & fin_states &&
+	    !tcp_send_head(sk)) {
+		conn->fin_posted = true;
+		conn->posted_seq = tp->write_seq;
+		chim_nic_ops.disconnect(conn->nic); /* DSC-6 */
+		posted = true;
+	}
+	return posted;
+}
+
+/* Charge received data to the socket, come what may: it is acknowledged. */
+static void chim_charge(struct sock *sk, int size)
+{
+	int pages;
+
+	if (sk->sk_forward_alloc >= size ||
+	    __sk_mem_schedule(sk, size, SK_MEM_RECV))
+		return;
+	pages = sk_mem_pages(size);
+	sk->sk_forward_alloc += pages << PAGE_SHIFT;
+	atomic_long_add(pages, sk->sk_prot->memory_allocated);
+}
+
+static void chim_queue_data(struct sock *sk, struct sk_buff *skb)
+{
+	struct sk_buff *tail = skb_peek_tail(&sk->sk_receive_queue);
+	struct tcp_sock *tp = tcp_sk(sk);
+	bool stolen;
+	int delta;
+
+	tp->bytes_received += TCP_SKB_CB(skb)->end_seq - tp->rcv_nxt;
+	WRITE_ONCE(tp->rcv_nxt, TCP_SKB_CB(skb)->end_seq);
+	chim_charge(sk, skb->truesize);
+	if (tail && TCP_SKB_CB(tail)->end_seq == TCP_SKB_CB(skb)->seq &&
+	    !TCP_SKB_CB(skb)->has_rxtstamp && skb->len &&
+	    skb_try_coalesce(tail, skb, &stolen, &delta)) {
+		atomic_add(delta, &sk->sk_rmem_alloc);
+		sk_mem_charge(sk, delta);
+		TCP_SKB_CB(tail)->end_seq = TCP_SKB_CB(skb)->end_seq;
+		TCP_SKB_CB(tail)->tcp_flags |= TCP_SKB_CB(skb)->tcp_flags;
+		kfree_skb_partial(skb, stolen);
+		return;
+	}
+	skb_set_owner_r(skb, sk);
+	__skb_queue_tail(&sk->sk_receive_queue, skb);
+}
+
+/* The peer will send no more [EVT-1]. */
+static void chim_peer_fin(struct sock *sk)
+{
+	WRITE_ONCE(sk->sk_shutdown, sk->sk_shutdown | RCV_SHUTDOWN);
+	sock_set_flag(sk, SOCK_DONE);
+	if (sk->sk_state == TCP_ESTABLISHED)
+		tcp_set_state(sk, TCP_CLOSE_WAIT);
+	if (sock_flag(sk, SOCK_DEAD))
+		return;
+	sk->sk_state_change(sk);
+	if (sk->sk_shutdown == SHUTDOWN_MASK)
+		sk_wake_async(sk, SOCK_WAKE_WAITD, POLL_HUP);
+	else
+		sk_wake_async(sk, SOCK_WAKE_WAITD, POLL_IN);
+}
+
+static void chim_receive(struct sock *sk, struct sk_buff_head *data)
+{
+	bool news = false, fin = false;
+	struct sk_buff *skb;
+
+	while ((skb = __skb_dequeue(data))) {
+		fin |= TCP_SKB_CB(skb)->tcp_flags & TCPHDR_FIN;
+		chim_queue_data(sk, skb);
+		news = true;
+	}
+	if (!news)
+		return;
+	chim_state_shield_rcv(sk);
+	if (fin)
+		chim_peer_fin(sk);
+	if (!sock_flag(sk, SOCK_DEAD) &&
+	    (tcp_epollin_ready(sk, sk->sk_rcvlowat) ||
+	     sock_flag(sk, SOCK_DONE)))
+		sk->sk_data_ready(sk);
+}
+
+/* Room to send in proportion to the congestion window, as the host does. */
+static void chim_expand_sndbuf(struct sock *sk, u32 cwnd)
+{
+	int want;
+
+	if (sk->sk_userlocks & SOCK_SNDBUF_LOCK)
+		return;
+	want = min_t(u64, 4ULL * cwnd,
+		     READ_ONCE(sock_net(sk)->ipv4.sysctl_tcp_wmem[2]));
+	if (sk->sk_sndbuf < want)
+		WRITE_ONCE(sk->sk_sndbuf, want);
+}
+
+/* Sends are complete up to una: sent and acknowledged [SND-6]. */
+static void chim_complete_sends(struct sock *sk, u32 una, u32 cwnd)
+{
+	struct tcp_sock *tp = tcp_sk(sk);
+	struct sk_buff *skb;
+
+	if (!after(una, tp->snd_una))
+		return;
+	tp->bytes_acked += una - tp->snd_una;
+	WRITE_ONCE(tp->snd_una, una);
+	tp->snd_up = una;
+	if (before(tp->snd_sml, una))
+		tp->snd_sml = una;
+	while ((skb = tcp_rtx_queue_head(sk)) &&
+	       !after(TCP_SKB_CB(skb)->end_seq, una))
+		tcp_rtx_queue_unlink_and_free(skb, sk);
+	if (sk->sk_socket && test_bit(SOCK_NOSPACE, &sk->sk_socket->flags)) {
+		chim_expand_sndbuf(sk, cwnd);
+		sk->sk_write_space(sk);
+	}
+}
+
+/**
+ * chim_sock_apply - do to the socket what the NIC did to the connection
+ * @sk: socket
+ * @conn: its connection
+ * @ind: from fetch or terminate; its data is taken
+ *
+ * Context: slock held or sock lock owned.
+ */
+void chim_sock_apply(struct sock *sk, struct chim_conn *conn,
+		     struct chim_indication *ind)
+{
+	struct tcp_sock *tp = tcp_sk(sk);
+	int state;
+
+	if (ind->srtt_us && !tp->rcv_rtt_est.rtt_us)
+		tp->rcv_rtt_est.rtt_us = ind->srtt_us;
+	chim_receive(sk, &ind->data);
+	WRITE_ONCE(tp->snd_nxt, ind->snd_max);
+	chim_complete_sends(sk, ind->snd_una, ind->cwnd);
+
+	/* The NIC owns the state, but for a FIN it has not been given yet. */
+	state = chim_state_to_linux(ind->state);
+	if (!conn->fin_posted || state == sk->sk_state)
+		return;
+	if (state == TCP_CLOSING || state == TCP_LAST_ACK) {
+		tcp_set_state(sk, state);
+	} else if (state == TCP_FIN_WAIT2) {
+		tcp_set_state(sk, state);
+		WRITE_ONCE(sk->sk_shutdown, sk->sk_shutdown | SEND_SHUTDOWN);
+		if (!sock_flag(sk, SOCK_DEAD))
+			sk->sk_state_change(sk);
+	}
+}
+
+/**
+ * chim_sock_rcv_edge - how far the socket can take data
+ * @sk: socket
+ *
+ * Return: sequence number of the right edge.
+ */
+u32 chim_sock_rcv_edge(const struct sock *sk)
+{
+	int space = clamp_t(int, tcp_space(sk), 0,
+			    tcp_sk(sk)->window_clamp);
+
+	return tcp_sk(sk)->rcv_nxt + space;
+}
+
+static void chim_update_cached(struct sock *sk, struct chim_conn *conn)
+{
+	u32 before = conn->cached.initial_rcv_wnd, triggers = 0;
+
+	if (!chim_state_cached(sk, &conn->cached))
+		return;
+	if (before != conn->cached.initial_rcv_wnd)
+		triggers |= CHIMNEY_CACHED_FLAG_UPDATE_RCV_WND; /* TCA-5 */
+	chim_nic_ops.update(conn->nic, &conn->cached, triggers);
+}
+
+/**
+ * chim_sock_sync - pass everything across the chimney, both ways
+ * @sk: socket
+ * @conn: its connection
+ *
+ * Context: slock held, BH disabled.
+ */
+void chim_sock_sync(struct sock *sk, struct chim_conn *conn)
+{
+	struct chim_indication ind;
+	bool push;
+
+	if (conn->place != CHIMNEY_PLACE_NIC)
+		return;
+	chim_nic_ops.fetch(conn->nic, &ind);
+	chim_sock_apply(sk, conn, &ind);
+	if (ind.reason) {
+		chim_host_request_upload(conn, ind.reason);
+		return;
+	}
+	/* Reading shut down by the program: the host answers data with RST. */
+	if (chim_state_unsupported(sk) ||
+	    (sk->sk_shutdown & RCV_SHUTDOWN && !sock_flag(sk, SOCK_DONE))) {
+		chim_host_request_upload(conn, CHIMNEY_REASON_SOCKET_CALL);
+		return;
+	}
+	chim_update_cached(sk, conn);
+	push = chim_post(sk, conn);
+	if (tcp_sk(sk)->nonagle & TCP_NAGLE_PUSH) {
+		tcp_sk(sk)->nonagle &= ~TCP_NAGLE_PUSH;
+		push = true;
+	}
+	if (push) {
+		chim_nic_ops.push(conn->nic);
+		chim_nic_ops.fetch(conn->nic, &ind);
+		chim_sock_apply(sk, conn, &ind);
+	}
+	chim_nic_ops.credit(conn->nic, chim_sock_rcv_edge(sk));
+}
+
+static void chim_release_cb(struct sock *sk)
+{
+	struct chim_conn *conn = chim_conn_of(sk);
+
+	tcp_release_cb(sk);
+	chim_sock_sync(sk, conn);
+}
+
+/* A segment waited while the socket was busy [FWD-1a]. */
+static int chim_backlog_rcv(struct sock *sk, struct sk_buff *skb)
+{
+	struct chim_conn *conn = chim_conn_of(sk);
+
+	if (tcp_checksum_complete(skb)) {
+		chim_count(conn->cd, CHIM_CNT_CSUM_ERRORS);
+		kfree_skb(skb);
+		return 0;
+	}
+	chim_nic_ops.forward(conn->nic, skb);
+	return 0;
+}
+
+static void chim_upload(struct sock *sk, u8 reason)
+{
+	lock_sock(sk);
+	chim_host_upload_locked(sk, reason);
+	release_sock(sk);
+}
+
+static void chim_close(struct sock *sk, long timeout)
+{
+	int idx = srcu_read_lock(&chim_calls);
+
+	/* BLD-46: the host does the disconnect, graceful or not, itself. */
+	chim_upload(sk, CHIMNEY_REASON_CLOSE);
+	READ_ONCE(sk->sk_prot)->close(sk, timeout);
+	srcu_read_unlock(&chim_calls, idx);
+}
+
+static int chim_disconnect(struct sock *sk, int flags)
+{
+	chim_host_upload_locked(sk, CHIMNEY_REASON_DISCONNECT);
+	return READ_ONCE(sk->sk_prot)->disconnect(sk, flags);
+}
+
+static int chim_diag_destroy(struct sock *sk, int err)
+{
+	int idx = srcu_read_lock(&chim_calls), ret;
+
+	chim_upload(sk, CHIMNEY_REASON_DISCONNECT);
+	ret = tcp_abort(sk, err);
+	srcu_read_unlock(&chim_calls, idx);
+	return ret;
+}
+
+/* Options that take effect in the host or reach the NIC by update. */
+static bool chim_sockopt_known(int level, int optname)
+{
+	switch (level) {
+	case SOL_TCP:
+		switch (optname) {
+		case TCP_NODELAY:
+		case TCP_CORK:
+		case TCP_KEEPIDLE:
+		case TCP_KEEPINTVL:
+		case TCP_KEEPCNT:
+		case TCP_USER_TIMEOUT:
+		case TCP_NOTSENT_LOWAT:
+		case TCP_WINDOW_CLAMP:
+		case TCP_INQ:
+		case TCP_QUICKACK:
+		case TCP_SYNCNT:
+		case TCP_LINGER2:
+		case TCP_DEFER_ACCEPT:
+			return true;
+		}
+		return false;
+	case SOL_IP:
+		return optname == IP_TTL || optname == IP_TOS;
+	case SOL_IPV6:
+		return optname == IPV6_UNICAST_HOPS ||
+		       optname == IPV6_TCLASS || optname == IPV6_V6ONLY;
+	}
+	return false;
+}
+
+static int chim_setsockopt(struct sock *sk, int level, int optname,
+			   sockptr_t optval, unsigned int optlen)
+{
+	int idx = srcu_read_lock(&chim_calls), ret;
+
+	if (!chim_sockopt_known(level, optname))
+		chim_upload(sk, CHIMNEY_REASON_SOCKET_CALL);
+	ret = tcp_setsockopt(sk, level, optname, optval, optlen);
+	/* Some options are set without the lock, so without a release. */
+	lock_sock(sk);
+	release_sock(sk);
+	srcu_read_unlock(&chim_calls, idx);
+	return ret;
+}
+
+static int chim_tcp_info(struct sock *sk, char __user *optval,
+			 int __user *optlen)
+{
+	struct chim_conn *conn;
+	struct tcp_info info;
+	struct chim_state st;
+	int len;
+
+	if (get_user(len, optlen))
+		return -EFAULT;
+	if (len < 0)
+		return -EINVAL;
+	len = min_t(unsigned int, len, sizeof(info));
+
+	lock_sock(sk);
+	conn = chim_sock_is_ours(sk) ? chim_conn_of(sk) : NULL;
+	if (conn) {
+		chim_nic_ops.query(conn->nic, &st);
+		chim_state_mirror(sk, &st);
+	}
+	release_sock(sk);
+	tcp_get_info(sk, &info);
+	if (conn) {
+		info.tcpi_snd_wnd = st.delegated.snd_wnd;
+		info.tcpi_total_retrans += st.stats.retrans_segs;
+		info.tcpi_segs_out += st.stats.segs_out;
+		info.tcpi_segs_in += st.stats.segs_in;
+		if (st.delegated.snd_una == st.delegated.snd_max)
+			info.tcpi_unacked = 0;
+	}
+	if (put_user(len, optlen) || copy_to_user(optval, &info, len))
+		return -EFAULT;
+	return 0;
+}
+
+static int chim_getsockopt(struct sock *sk, int level, int optname,
+			   char __user *optval, int __user *optlen)
+{
+	int idx, ret;
+
+	if (level != SOL_TCP || optname != TCP_INFO)
+		return tcp_getsockopt(sk, level, optname, optval, optlen);
+	idx = srcu_read_lock(&chim_calls);
+	ret = chim_tcp_info(sk, optval, optlen);
+	srcu_read_unlock(&chim_calls, idx);
+	return ret;
+}
+
+/* SO_KEEPALIVE: the NIC hears of it when the lock is released. */
+static void chim_keepalive(struct sock *sk, int on)
+{
+}
+
+/**
+ * chim_sock_install - throw the switch towards the NIC
+ * @sk: socket, shielded
+ * @conn: connection the NIC has accepted; a reference passes to the socket
+ *
+ * Context: process, sock lock owned, chim_sock_prepare() succeeded.
+ */
+void chim_sock_install(struct sock *sk, struct chim_conn *conn)
+{
+	struct inet_connection_sock *icsk = inet_csk(sk);
+
+	conn->prot = sk->sk_prot;
+	conn->af_ops = icsk->icsk_af_ops;
+	rcu_assign_sk_user_data(sk, conn);
+	icsk->icsk_af_ops = &chim_find_af_ops(conn->af_ops)->ours;
+	sk->sk_backlog_rcv = chim_backlog_rcv;
+	WRITE_ONCE(sk->sk_prot, chim_our_prot(conn->prot));
+}
+
+/**
+ * chim_sock_restore - throw the switch back to the host
+ * @sk: socket
+ * @conn: its connection, terminated
+ *
+ * Context: process, sock lock owned.
+ */
+void chim_sock_restore(struct sock *sk, struct chim_conn *conn)
+{
+	WRITE_ONCE(sk->sk_prot, conn->prot);
+	sk->sk_backlog_rcv = conn->prot->backlog_rcv;
+	inet_csk(sk)->icsk_af_ops = conn->af_ops;
+	rcu_assign_sk_user_data(sk, NULL);
+}
+
+static void __init chim_build_prot(struct proto *ours,
+				   const struct proto *orig)
+{
+	*ours = *orig;
+	ours->close = chim_close;
+	ours->disconnect = chim_disconnect;
+	ours->setsockopt = chim_setsockopt;
+	ours->getsockopt = chim_getsockopt;
+	ours->keepalive = chim_keepalive;
+	ours->release_cb = chim_release_cb;
+	ours->diag_destroy = chim_diag_destroy;
+#ifdef CONFIG_BPF_SYSCALL
+	ours->psock_update_sk_prot = NULL; /* sockmap is refused */
+#endif
+}
+
+/**
+ * chim_sock_init - build the operations of offloaded sockets
+ *
+ * Return: 0.
+ */
+int __init chim_sock_init(void)
+{
+	chim_state_init();
+	chim_build_prot(&chim_prot_v4, &tcp_prot);
+#if IS_ENABLED(CONFIG_IPV6)
+	chim_build_prot(&chim_prot_v6, &tcpv6_prot);
+#endif
+	return 0;
+}
+
+/**
+ * chim_sock_exit - wait until no call runs in this file any more
+ *
+ * Every socket has its own operations back by now; a caller may still have
+ * fetched one of ours a moment ago.
+ */
+void chim_sock_exit(void)
+{
+	synchronize_rcu_tasks();
+	synchronize_srcu(&chim_calls);
+	synchronize_rcu_tasks();
+}

@@ -1,0 +1,963 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * struct tcp_sock to state block and back, and who may be offloaded.
+ * Called by host_offload.c and host_sock.c with the sock lock owned or slock
+ * held. Restores what the host's timers are computed from, so that the next
+ * event happens when it would have happened.
+ */
+#include <net/dst.h>
+#include <net/ip.h>
+#include <net/ipv6.h>
+#include <net/tcp.h>
+#include <net/xfrm.h>
+
+#include "host.h"
+
+/* While a connection is offloaded nothing from the wire may be acceptable to
+ * the host: its window begins this far ahead of what it has received.
+ */
+#define CHIM_SHIELD	(1U << 29)
+
+/* One pair of readings ties jiffies to CLOCK_MONOTONIC for the life of the
+ * module. The conversion is exact in both directions for whole jiffies, so
+ * that hand-overs back and forth do not drift.
+ */
+static ktime_t chim_base_ns __ro_after_init;
+static u64 chim_base_jiffies __ro_after_init;
+
+static const u8 chim_state_to_wdk[] = {
+	[TCP_ESTABLISHED] = CHIMNEY_TCP_STATE_ESTABLISHED,
+	[TCP_FIN_WAIT1] = CHIMNEY_TCP_STATE_FIN_WAIT1,
+	[TCP_FIN_WAIT2] = CHIMNEY_TCP_STATE_FIN_WAIT2,
+	[TCP_CLOSE_WAIT] = CHIMNEY_TCP_STATE_CLOSE_WAIT,
+	[TCP_CLOSING] = CHIMNEY_TCP_STATE_CLOSING,
+	[TCP_LAST_ACK] = CHIMNEY_TCP_STATE_LAST_ACK,
+	[TCP_TIME_WAIT] = CHIMNEY_TCP_STATE_TIME_WAIT,
+	[TCP_CLOSE] = CHIMNEY_TCP_STATE_CLOSED,
+};
+
+/**
+ * chim_state_to_linux - TCP state of the contract to TCP_* of Linux
+ * @state: enum chimney_tcp_state
+ *
+ * Return: TCP_ESTABLISHED etc.; TCP_CLOSE for what a connection cannot be in.
+ */
+int chim_state_to_linux(u8 state)
+{
+	int i;
+
+	for (i = 1; i < ARRAY_SIZE(chim_state_to_wdk); i++)
+		if (chim_state_to_wdk[i] == state)
+			return i;
+	return TCP_CLOSE;
+}
+
+/**
+ * chim_state_init - tie jiffies to the clock
+ */
+void __init chim_state_init(void)
+{
+	u64 j = get_jiffies_64();
+	int spin;
+
+	/* On an edge, so that the conversion is true to less than a jiffy. */
+	for (spin = 0; get_jiffies_64() == j && spin < 1000; spin++)
+		usleep_range(10, 20);
+	chim_base_jiffies = get_jiffies_64();
+	chim_base_ns = ktime_get();
+}
+
+static ktime_t chim_from_jiffies(unsigned long j)
+{
+	/* Extend to 64 bits around now. */
+	u64 now = get_jiffies_64();
+	s64 d = (s64)(now - chim_base_jiffies) + (long)(j - (unsigned long)now);
+
+	return ktime_add_ns(chim_base_ns, d * TICK_NSEC);
+}
+
+static ktime_t chim_from_jiffies32(u32 j)
+{
+	return chim_from_jiffies(jiffies + (s32)(j - tcp_jiffies32));
+}
+
+static unsigned long chim_to_jiffies(ktime_t t)
+{
+	s64 d = ktime_to_ns(ktime_sub(t, chim_base_ns));
+
+	/* Up: never before it is due. */
+	d = div_s64(d >= 0 ? d + TICK_NSEC - 1 : d, TICK_NSEC);
+	return (unsigned long)(chim_base_jiffies + d);
+}
+
+/* Is there anything in the way of an offload? NULL or the reason [SEC-3]. */
+static const char *chim_obstacle(struct sock *sk)
+{
+	const struct inet_connection_sock *icsk = inet_csk(sk);
+	const struct tcp_sock *tp = tcp_sk(sk);
+	const struct inet_sock *inet = inet_sk(sk);
+
+	if (icsk->icsk_ulp_ops)
+		return "the socket has an upper layer protocol (ULP)";
+	if (sk_is_mptcp(sk))
+		return "the socket belongs to MPTCP";
+	if (rcu_access_pointer(sk->sk_user_data))
+		return "the socket is used by sockmap or another kernel user";
+	if (!chim_sock_known_prot(sk))
+		return "the socket's protocol operations were replaced";
+#ifdef CONFIG_TCP_MD5SIG
+	if (rcu_access_pointer(tp->md5sig_info))
+		return "the socket uses TCP MD5 signatures";
+#endif
+	if (tp->repair)
+		return "the socket is in repair mode";
+	if (rcu_access_pointer(tp->fastopen_rsk) || tp->fastopen_req)
+		return "TCP fast open is in progress";
+#ifdef CONFIG_XFRM
+	if (rcu_access_pointer(sk->sk_policy[0]) ||
+	    rcu_access_pointer(sk->sk_policy[1]) ||
+	    (__sk_dst_get(sk) && __sk_dst_get(sk)->xfrm))
+		return "an IPsec policy applies to the socket";
+#endif
+	if (rcu_access_pointer(inet->inet_opt))
+		return "the socket sends IP options";
+#if IS_ENABLED(CONFIG_IPV6)
+	if (sk->sk_family == AF_INET6 &&
+	    rcu_access_pointer(inet6_sk(sk)->opt))
+		return "the socket sends IPv6 extension headers";
+#endif
+	if (rcu_access_pointer(sk->sk_filter))
+		return "the socket has a filter";
+	if (tp->urg_data || before(tp->snd_una, tp->snd_up))
+		return "urgent data is pending";
+	if (sock_flag(sk, SOCK_ZEROCOPY))
+		return "the socket uses zero-copy sends";
+	if (tp->tcp_tx_delay)
+		return "the socket uses TCP_TX_DELAY";
+	if (sk->sk_tsflags & SOF_TIMESTAMPING_TX_RECORD_MASK)
+		return "the socket asks for transmit timestamps";
+	return NULL;
+}
+
+/**
+ * chim_state_unsupported - has an offloaded socket become unfit for the NIC?
+ * @sk: socket
+ *
+ * Context: slock held.
+ * Return: true if it must be uploaded, then runs natively.
+ */
+bool chim_state_unsupported(const struct sock *sk)
+{
+	return rcu_access_pointer(sk->sk_filter) ||
+	       sock_flag(sk, SOCK_ZEROCOPY) ||
+	       sk->sk_tsflags & SOF_TIMESTAMPING_TX_RECORD_MASK ||
+	       tcp_sk(sk)->tcp_tx_delay;
+}
+
+/**
+ * chim_state_admit - may this socket be offloaded?
+ * @sk: socket
+ * @cdp: set to the device its route goes through
+ * @extack: gets the reason of a refusal
+ *
+ * Context: process, sock lock owned.
+ * Return: 0, or a negative error with the socket unchanged.
+ */
+int chim_state_admit(struct sock *sk, struct chim_dev **cdp,
+		     struct netlink_ext_ack *extack)
+{
+	const int ok = TCPF_ESTABLISHED | TCPF_FIN_WAIT1 | TCPF_FIN_WAIT2 |
+		       TCPF_CLOSE_WAIT | TCPF_CLOSING | TCPF_LAST_ACK;
+	const char *why;
+	struct chim_dev *cd;
+
+	if (chim_sock_is_ours(sk)) {
+		NL_SET_ERR_MSG(extack, "already offloaded");
+		return -EALREADY;
+	}
+	if (sk->sk_state == TCP_LISTEN) {
+		NL_SET_ERR_MSG(extack, "a listening socket is never offloaded");
+		return -EINVAL;
+	}
+	if (!((1 << sk->sk_state) & ok)) { /* TCD-2 */
+		NL_SET_ERR_MSG(extack, "not connected");
+		return -ENOTCONN;
+	}
+	if (!sk->sk_socket || sock_flag(sk, SOCK_DEAD)) {
+		NL_SET_ERR_MSG(extack, "no program holds the socket");
+		return -ENOTCONN;
+	}
+	why = chim_obstacle(sk);
+	if (why) {
+		/* The messages are constant strings of this module. */
+		if (extack)
+			extack->_msg = why;
+		return -EOPNOTSUPP;
+	}
+	cd = chim_path_dev(sk);
+	if (!cd) {
+		NL_SET_ERR_MSG(extack, "the route does not go through a chimney device");
+		return -ENETUNREACH;
+	}
+	if (!netif_running(cd->dev) || READ_ONCE(cd->closing)) {
+		NL_SET_ERR_MSG(extack, "the chimney device is down");
+		return -ENETDOWN;
+	}
+	if (READ_ONCE(cd->paused)) {
+		NL_SET_ERR_MSG(extack, "the chimney device is paused");
+		return -EBUSY;
+	}
+	*cdp = cd;
+	return 0;
+}
+
+static u8 chim_wire_family(const struct sock *sk)
+{
+	return inet_csk(sk)->icsk_af_ops->net_header_len ==
+	       sizeof(struct iphdr) ? AF_INET : AF_INET6;
+}
+
+static void chim_save_const(const struct sock *sk, struct chim_const *k)
+{
+	const struct inet_sock *inet = inet_sk(sk);
+	const struct tcp_sock *tp = tcp_sk(sk);
+
+	k->family = chim_wire_family(sk);
+	if (k->family == AF_INET) {
+		ipv6_addr_set_v4mapped(inet->inet_saddr, &k->laddr);
+		ipv6_addr_set_v4mapped(inet->inet_daddr, &k->raddr);
+#if IS_ENABLED(CONFIG_IPV6)
+	} else {
+		k->laddr = inet6_sk(sk)->saddr;
+		k->raddr = sk->sk_v6_daddr;
+#endif
+	}
+	k->lport = inet->inet_sport;
+	k->rport = inet->inet_dport;
+	if (tp->rx_opt.tstamp_ok)
+		k->flags |= CHIMNEY_CONST_FLAG_TIMESTAMP;
+	if (tcp_is_sack(tp))
+		k->flags |= CHIMNEY_CONST_FLAG_SACK;
+	if (tp->rx_opt.wscale_ok)
+		k->flags |= CHIMNEY_CONST_FLAG_WINDOW_SCALING;
+	k->snd_wscale = tp->rx_opt.snd_wscale;
+	k->rcv_wscale = tp->rx_opt.rcv_wscale;
+	k->remote_mss = tp->rx_opt.mss_clamp;
+	k->hash = sk->sk_txhash;
+	k->tsoffset = tp->tsoffset; /* TS-7 */
+}
+
+static void chim_save_keepalive(const struct sock *sk,
+				struct chim_delegated *d)
+{
+	const struct inet_connection_sock *icsk = inet_csk(sk);
+	const struct timer_list *t = &icsk->icsk_keepalive_timer;
+	const struct tcp_sock *tp = tcp_sk(sk);
+	ktime_t due;
+
+	d->ka_base = chim_from_jiffies32(tcp_jiffies32 -
+					 keepalive_time_elapsed(tp));
+	d->keepalive = CHIM_IDLE;
+	if (!sock_flag(sk, SOCK_KEEPOPEN) || !timer_pending(t))
+		return;
+	d->keepalive = chim_from_jiffies(t->expires);
+	if (!tp->packets_out && tcp_write_queue_empty(sk))
+		d->ka_probe_count = icsk->icsk_probes_out;
+	if (d->ka_probe_count)
+		return;
+	/* The host's timer is lazy: at its expiry it looks how long the
+	 * connection has really been idle, and waits for the rest.
+	 */
+	due = ktime_add_ns(d->ka_base,
+			   (u64)keepalive_time_when(tp) * TICK_NSEC);
+	d->keepalive = max(d->keepalive, due);
+}
+
+static void chim_save_retransmit(struct sock *sk, struct chim_delegated *d)
+{
+	const struct inet_connection_sock *icsk = inet_csk(sk);
+	const struct tcp_sock *tp = tcp_sk(sk);
+
+	d->retransmit = CHIM_IDLE;
+	switch (icsk->icsk_pending) {
+	case ICSK_TIME_RETRANS:
+		d->retransmit = chim_from_jiffies(icsk->icsk_timeout);
+		break;
+	case ICSK_TIME_LOSS_PROBE:
+	case ICSK_TIME_REO_TIMEOUT:
+		/* Stands in for the RTO, which counts from the last send. */
+		if (tcp_rtx_queue_head(sk))
+			d->retransmit = ktime_add_ns(ktime_get(),
+						     tcp_rto_delta_us(sk) *
+						     NSEC_PER_USEC);
+		break;
+	case ICSK_TIME_PROBE0:
+		d->retransmit = chim_from_jiffies(icsk->icsk_timeout);
+		if (icsk->icsk_probes_out) /* PST-7 */
+			d->rtx_count = max_t(u8, icsk->icsk_backoff, 1);
+		else
+			d->snd_wnd_probe_count = icsk->icsk_backoff;
+		return;
+	}
+	d->rtx_count = icsk->icsk_retransmits;
+	d->backoff = icsk->icsk_backoff;
+	if (icsk->icsk_retransmits && tp->retrans_stamp)
+		d->total_rt = (u64)(tcp_time_stamp_raw() -
+				    tp->retrans_stamp) * NSEC_PER_MSEC;
+}
+
+/* SND.NXT of the contract: behind what was resent since the timeout. */
+static u32 chim_save_snd_nxt(struct sock *sk)
+{
+	struct sk_buff *skb = tcp_rtx_queue_head(sk);
+	u32 nxt = tcp_sk(sk)->snd_una;
+
+	if (inet_csk(sk)->icsk_ca_state != TCP_CA_Loss)
+		return tcp_sk(sk)->snd_nxt;
+	for (; skb; skb = skb_rb_next(skb)) {
+		if (!(TCP_SKB_CB(skb)->sacked & TCPCB_SACKED_RETRANS))
+			return nxt;
+		nxt = TCP_SKB_CB(skb)->end_seq;
+	}
+	return tcp_sk(sk)->snd_nxt;
+}
+
+static u32 chim_mss(const struct sock *sk)
+{
+	return max_t(u32, tcp_sk(sk)->mss_cache, 64);
+}
+
+/**
+ * chim_state_save - fill a state block from a socket
+ * @sk: socket that was admitted
+ * @st: state block, all of it written but the counters
+ *
+ * Context: process, sock lock owned.
+ */
+void chim_state_save(struct sock *sk, struct chim_state *st)
+{
+	const struct tcp_sock *tp = tcp_sk(sk);
+	struct chim_delegated *d = &st->delegated;
+	u32 mss = chim_mss(sk);
+
+	memset(st, 0, sizeof(*st));
+	chim_save_const(sk, &st->constant);
+	chim_state_cached(sk, &st->cached);
+
+	d->state = chim_state_to_wdk[sk->sk_state];
+	d->ecn = tp->ecn_flags;
+	d->rcv_nxt = tp->rcv_nxt;
+	d->rcv_wnd = tcp_receive_window(tp);
+	d->snd_una = tp->snd_una;
+	d->snd_max = tp->snd_nxt;
+	d->snd_nxt = chim_save_snd_nxt(sk);
+	d->snd_wnd = tp->snd_wnd;
+	d->max_snd_wnd = tp->max_window;
+	d->snd_wl1 = tp->snd_wl1;
+	d->cwnd = min_t(u64, (u64)tcp_snd_cwnd(tp) * mss, 1U << 30);
+	d->ssthresh = min_t(u64, (u64)tp->snd_ssthresh * mss, INT_MAX);
+	d->in_recovery = inet_csk(sk)->icsk_ca_state == TCP_CA_Loss;
+	d->recover = tp->high_seq;
+	d->srtt_us = tp->srtt_us;
+	d->rttvar_us = tp->rttvar_us;
+	if (tcp_is_reno(tp))
+		d->dup_ack_count = min_t(u32, tp->sacked_out, U8_MAX);
+	d->ts_recent = tp->rx_opt.ts_recent;
+	d->ts_recent_age = ktime_set(tp->rx_opt.ts_recent_stamp, 0);
+	chim_save_keepalive(sk, d);
+	chim_save_retransmit(sk, d);
+	d->send_data = tp->write_seq - tp->snd_una;
+	d->buffered_data = tcp_inq(sk);
+}
+
+/**
+ * chim_state_shield - make the socket inert while the NIC runs it
+ * @sk: socket
+ *
+ * The host's own TCP code goes on to run for socket calls. With nothing in
+ * the peer's window and something in flight it sends nothing and its timers
+ * do nothing; with its receive window far ahead it accepts nothing from the
+ * wire. The receive window is moved along by chim_state_shield_rcv().
+ *
+ * Context: process, sock lock owned.
+ */
+void chim_state_shield(struct sock *sk)
+{
+	struct inet_connection_sock *icsk = inet_csk(sk);
+	struct tcp_sock *tp = tcp_sk(sk);
+	struct sk_buff *skb;
+
+	tcp_clear_xmit_timers(sk);
+	icsk->icsk_pending = 0;
+	icsk->icsk_ack.pending = 0;
+	icsk->icsk_ca_state = TCP_CA_Open;
+	icsk->icsk_retransmits = 0;
+	icsk->icsk_backoff = 0;
+	icsk->icsk_probes_out = 0;
+	icsk->icsk_mtup.enabled = 0;
+	skb_rbtree_walk(skb, &sk->tcp_rtx_queue) {
+		TCP_SKB_CB(skb)->sacked = 0;
+		tcp_skb_pcount_set(skb, 0);
+		TCP_SKB_CB(skb)->tcp_gso_size = 0;
+	}
+	tp->sacked_out = 0;
+	tp->lost_out = 0;
+	tp->retrans_out = 0;
+	tp->packets_out = 1;
+	tp->snd_wnd = 0;
+	tp->pred_flags = 0;
+	tp->tlp_high_seq = 0;
+	tp->undo_marker = 0;
+	tp->snd_up = tp->snd_una;
+	tp->rx_opt.num_sacks = 0;
+	tp->rx_opt.dsack = 0;
+	tcp_clear_all_retrans_hints(tp);
+	tp->highest_sack = NULL;
+	chim_state_shield_rcv(sk);
+}
+
+/**
+ * chim_state_shield_rcv - RCV.NXT moved: move the receive window along
+ * @sk: socket
+ */
+void chim_state_shield_rcv(struct sock *sk)
+{
+	tcp_sk(sk)->rcv_wup = tcp_sk(sk)->rcv_nxt + CHIM_SHIELD;
+}
+
+/* Cut skb, which is in the retransmit queue, behind len bytes of payload.
+ * The rest becomes a buffer of its own behind it, in no queue.
+ */
+static struct sk_buff *chim_split(struct sock *sk, struct sk_buff *skb,
+				  u32 len)
+{
+	struct tcp_skb_cb *cb = TCP_SKB_CB(skb), *rcb;
+	u32 linear = skb_headlen(skb) > len ? skb_headlen(skb) - len : 0;
+	struct sk_buff *rest;
+	int delta;
+
+	/* An upload cannot fail: this may wait, in process context. */
+	rest = alloc_skb_fclone(MAX_TCP_HEADER + linear,
+				GFP_KERNEL | __GFP_NOFAIL);
+	skb_reserve(rest, MAX_TCP_HEADER);
+	INIT_LIST_HEAD(&rest->tcp_tsorted_anchor);
+	rest->ip_summed = CHECKSUM_PARTIAL;
+	rcb = TCP_SKB_CB(rest);
+	*rcb = *cb;
+	delta = skb->truesize;
+	rcb->seq = cb->seq + len;
+	cb->end_seq = rcb->seq;
+	cb->tcp_flags &= ~(TCPHDR_FIN | TCPHDR_PSH);
+	cb->eor = 0;
+	skb_split(skb, rest, len);
+	rest->truesize += rest->data_len;
+	skb->truesize -= min_t(u32, rest->data_len,
+			       skb->truesize - SKB_TRUESIZE(0));
+	__skb_header_release(rest);
+	delta = rest->truesize + skb->truesize - delta;
+	sk_wmem_queued_add(sk, delta);
+	sk_mem_charge(sk, delta);
+	return rest;
+}
+
+/* Put behind the last of the retransmit queue. */
+static void chim_rtx_insert_after(struct sock *sk, struct sk_buff *prev,
+				  struct sk_buff *skb)
+{
+	struct rb_node **p = &sk->tcp_rtx_queue.rb_node, *parent = NULL;
+
+	if (prev) {
+		parent = &prev->rbnode;
+		p = &parent->rb_right;
+		if (*p) {
+			parent = *p;
+			while (parent->rb_left)
+				parent = parent->rb_left;
+			p = &parent->rb_left;
+		}
+	} else {
+		while (*p) {
+			parent = *p;
+			p = &parent->rb_right;
+		}
+	}
+	rb_link_node(&skb->rbnode, parent, p);
+	rb_insert_color(&skb->rbnode, &sk->tcp_rtx_queue);
+	if (prev)
+		list_add(&skb->tcp_tsorted_anchor, &prev->tcp_tsorted_anchor);
+	else
+		list_add_tail(&skb->tcp_tsorted_anchor,
+			      &tcp_sk(sk)->tsorted_sent_queue);
+}
+
+/**
+ * chim_state_rtx_append - move the send head to the retransmit queue
+ * @sk: socket
+ * @skb: head of the write queue, has just been posted to the NIC
+ *
+ * Context: slock held or sock lock owned.
+ */
+void chim_state_rtx_append(struct sock *sk, struct sk_buff *skb)
+{
+	__skb_unlink(skb, &sk->sk_write_queue);
+	TCP_SKB_CB(skb)->sacked = 0;
+	tcp_skb_pcount_set(skb, 0);
+	TCP_SKB_CB(skb)->tcp_gso_size = 0;
+	list_del_init(&skb->tcp_tsorted_anchor);
+	chim_rtx_insert_after(sk, NULL, skb);
+}
+
+/* Make a buffer boundary at seq, if seq lies within the retransmit queue. */
+static void chim_boundary(struct sock *sk, u32 seq)
+{
+	struct sk_buff *skb, *rest;
+
+	skb_rbtree_walk(skb, &sk->tcp_rtx_queue) {
+		const struct tcp_skb_cb *cb = TCP_SKB_CB(skb);
+
+		if (before(cb->seq, seq) && before(seq, cb->end_seq)) {
+			rest = chim_split(sk, skb, seq - cb->seq);
+			chim_rtx_insert_after(sk, skb, rest);
+			return;
+		}
+	}
+}
+
+/* What was posted but never sent goes back to the write queue [OFS-5]. */
+static void chim_unpost(struct sock *sk, u32 snd_max)
+{
+	struct sk_buff *skb;
+
+	chim_boundary(sk, snd_max);
+	while ((skb = skb_rb_last(&sk->tcp_rtx_queue)) &&
+	       !before(TCP_SKB_CB(skb)->seq, snd_max)) {
+		rb_erase(&skb->rbnode, &sk->tcp_rtx_queue);
+		list_del_init(&skb->tcp_tsorted_anchor);
+		__skb_queue_head(&sk->sk_write_queue, skb);
+	}
+}
+
+/* Count the retransmit queue the way the host does, in segments; mark what
+ * is lost and what was resent. Nothing here gives an RTT sample [RT3].
+ */
+static void chim_count_rtx(struct sock *sk, const struct chim_delegated *d)
+{
+	bool loss = d->in_recovery, after_rto = before(d->snd_nxt, d->snd_max);
+	struct tcp_sock *tp = tcp_sk(sk);
+	u32 mss = chim_mss(sk);
+	u64 now = tcp_clock_ns();
+	struct sk_buff *skb;
+
+	if (loss && after_rto)
+		chim_boundary(sk, d->snd_nxt);
+	else if (loss && after(d->snd_max, d->snd_una + mss))
+		chim_boundary(sk, d->snd_una + mss);
+
+	tp->packets_out = 0;
+	skb_rbtree_walk(skb, &sk->tcp_rtx_queue) {
+		struct tcp_skb_cb *cb = TCP_SKB_CB(skb);
+		u32 segs = 1;
+
+		cb->tcp_gso_size = 0;
+		if (skb->len > mss) {
+			segs = DIV_ROUND_UP(skb->len, mss);
+			cb->tcp_gso_size = mss;
+		}
+		tcp_skb_pcount_set(skb, segs);
+		cb->sacked = TCPCB_REPAIRED;
+		skb->skb_mstamp_ns = now;
+		tp->packets_out += segs;
+		if (!loss)
+			continue;
+		if (after_rto && before(cb->seq, d->snd_nxt)) {
+			cb->sacked |= TCPCB_LOST | TCPCB_SACKED_RETRANS |
+				      TCPCB_EVER_RETRANS;
+			tp->lost_out += segs;
+			tp->retrans_out += segs;
+		} else if (after_rto || !before(d->snd_una, cb->seq)) {
+			cb->sacked |= TCPCB_LOST;
+			tp->lost_out += segs;
+		}
+	}
+	tcp_clear_all_retrans_hints(tp);
+	tcp_highest_sack_reset(sk);
+}
+
+static void chim_restore_congestion(struct sock *sk,
+				    const struct chim_delegated *d)
+{
+	struct inet_connection_sock *icsk = inet_csk(sk);
+	struct tcp_sock *tp = tcp_sk(sk);
+	u32 mss = chim_mss(sk);
+	u8 state = TCP_CA_Open;
+
+	if (d->in_recovery && tp->packets_out)
+		state = before(d->snd_nxt, d->snd_max) || d->rtx_count ?
+			TCP_CA_Loss : TCP_CA_Recovery;
+	tcp_snd_cwnd_set(tp, clamp_t(u32, DIV_ROUND_UP(d->cwnd, mss), 1,
+				     tp->snd_cwnd_clamp));
+	tp->snd_ssthresh = d->ssthresh >= INT_MAX ? TCP_INFINITE_SSTHRESH :
+			   max(d->ssthresh / mss, 2U);
+	tp->snd_cwnd_cnt = 0;
+	tp->snd_cwnd_stamp = tcp_jiffies32;
+	tp->prior_ssthresh = 0;
+	tp->high_seq = state == TCP_CA_Open ? d->snd_una : d->snd_max;
+	tp->undo_marker = 0;
+	tp->undo_retrans = -1;
+	tp->frto = 0;
+	tp->prr_delivered = 0;
+	tp->prr_out = 0;
+	tp->prior_cwnd = tcp_snd_cwnd(tp);
+	if (icsk->icsk_ca_ops->set_state)
+		icsk->icsk_ca_ops->set_state(sk, state);
+	icsk->icsk_ca_state = state;
+
+	if (d->srtt_us) {
+		tp->srtt_us = d->srtt_us;
+		tp->mdev_us = max(d->rttvar_us, 1U);
+		tp->rttvar_us = max_t(u32, d->rttvar_us,
+				      jiffies_to_usecs(TCP_RTO_MIN));
+		tp->mdev_max_us = tp->rttvar_us;
+		tp->rtt_seq = d->snd_max;
+		icsk->icsk_rto = min_t(u32, usecs_to_jiffies((tp->srtt_us >> 3) +
+							     tp->rttvar_us),
+				       TCP_RTO_MAX);
+	}
+}
+
+static unsigned long chim_jiffies_left(ktime_t due)
+{
+	long left = (long)(chim_to_jiffies(due) - jiffies);
+
+	return max(left, 0L);
+}
+
+static void chim_restore_retransmit(struct sock *sk,
+				    const struct chim_delegated *d)
+{
+	struct inet_connection_sock *icsk = inet_csk(sk);
+	struct tcp_sock *tp = tcp_sk(sk);
+	u8 shift = min_t(u8, d->backoff, 12);
+
+	icsk->icsk_retransmits = 0;
+	icsk->icsk_backoff = 0;
+	icsk->icsk_probes_out = 0;
+	icsk->icsk_probes_tstamp = 0;
+	tp->retrans_stamp = 0;
+	if (d->state == CHIMNEY_TCP_STATE_FIN_WAIT2)
+		return;
+	if (tp->packets_out) {
+		icsk->icsk_retransmits = d->rtx_count;
+		icsk->icsk_backoff = d->backoff;
+		icsk->icsk_rto = min_t(u64, (u64)icsk->icsk_rto << shift,
+				       TCP_RTO_MAX);
+		if (d->total_rt)
+			tp->retrans_stamp = tcp_time_stamp_raw() -
+				(u32)div_u64(d->total_rt, NSEC_PER_MSEC);
+		inet_csk_reset_xmit_timer(sk, ICSK_TIME_RETRANS,
+					  d->retransmit == CHIM_IDLE ?
+					  icsk->icsk_rto :
+					  chim_jiffies_left(d->retransmit),
+					  TCP_RTO_MAX);
+	} else if (!d->snd_wnd && d->retransmit != CHIM_IDLE) { /* PST-7 */
+		icsk->icsk_probes_out = d->rtx_count;
+		icsk->icsk_backoff = d->rtx_count ? : d->snd_wnd_probe_count;
+		if (d->rtx_count)
+			icsk->icsk_probes_tstamp = tcp_jiffies32 -
+				usecs_to_jiffies(div_u64(d->total_rt,
+							 NSEC_PER_USEC));
+		inet_csk_reset_xmit_timer(sk, ICSK_TIME_PROBE0,
+					  chim_jiffies_left(d->retransmit),
+					  TCP_RTO_MAX);
+	}
+}
+
+/* The host computes from rcv_tstamp and lrcvtime how long the connection has
+ * been idle, and starts over if that is too little: set all three [KA-8].
+ */
+static void chim_restore_keepalive(struct sock *sk,
+				   const struct chim_delegated *d)
+{
+	struct inet_connection_sock *icsk = inet_csk(sk);
+	struct tcp_sock *tp = tcp_sk(sk);
+	unsigned long due, active;
+
+	active = chim_to_jiffies(d->ka_base);
+	if (d->keepalive == CHIM_IDLE || !sock_flag(sk, SOCK_KEEPOPEN)) {
+		inet_csk_delete_keepalive_timer(sk);
+		tp->rcv_tstamp = (u32)active;
+		icsk->icsk_ack.lrcvtime = (u32)active;
+		return;
+	}
+	due = jiffies + chim_jiffies_left(d->keepalive);
+	if (time_after(active, due - keepalive_time_when(tp)))
+		active = due - keepalive_time_when(tp);
+	tp->rcv_tstamp = (u32)active;
+	icsk->icsk_ack.lrcvtime = (u32)active;
+	if (d->ka_probe_count && !icsk->icsk_pending)
+		icsk->icsk_probes_out = d->ka_probe_count;
+	inet_csk_reset_keepalive_timer(sk, due - jiffies);
+}
+
+/**
+ * chim_state_restore - make a shielded socket run again from a state block
+ * @sk: socket, everything the NIC had received and sent already applied
+ * @st: state handed back by the NIC
+ * @conn: connection
+ *
+ * Context: process, sock lock owned. May sleep. Cannot fail.
+ */
+void chim_state_restore(struct sock *sk, const struct chim_state *st,
+			const struct chim_conn *conn)
+{
+	const struct chim_delegated *d = &st->delegated;
+	struct inet_connection_sock *icsk = inet_csk(sk);
+	struct tcp_sock *tp = tcp_sk(sk);
+
+	tp->tcp_clock_cache = tcp_clock_ns();
+	tp->tcp_mstamp = div_u64(tp->tcp_clock_cache, NSEC_PER_USEC);
+
+	tp->rcv_wup = tp->rcv_nxt;
+	tp->rcv_wnd = d->rcv_wnd;
+	tp->rcv_ssthresh = max(tp->rcv_ssthresh,
+			       min(tp->window_clamp, d->rcv_wnd));
+	WRITE_ONCE(tp->snd_nxt, d->snd_max);
+	tp->snd_up = tp->snd_una;
+	tp->snd_sml = tp->snd_una;
+	tp->snd_wnd = d->snd_wnd;
+	tp->max_window = max(tp->max_window, d->max_snd_wnd);
+	tp->snd_wl1 = d->snd_wl1;
+	tp->rx_opt.ts_recent = d->ts_recent;
+	tp->rx_opt.ts_recent_stamp = div_s64(ktime_to_ns(d->ts_recent_age),
+					     NSEC_PER_SEC);
+	tp->ecn_flags = (tp->ecn_flags & ~TCP_ECN_DEMAND_CWR) |
+			(d->ecn & TCP_ECN_DEMAND_CWR);
+	tp->lsndtime = tcp_jiffies32;
+	icsk->icsk_mtup.enabled = conn->mtup_enabled;
+	clear_bit(TSQ_THROTTLED, &sk->sk_tsq_flags);
+
+	tp->lost_out = 0;
+	tp->retrans_out = 0;
+	tp->sacked_out = 0;
+	chim_unpost(sk, d->snd_max);
+	chim_count_rtx(sk, d);
+	chim_restore_congestion(sk, d);
+	chim_restore_retransmit(sk, d);
+	chim_restore_keepalive(sk, d);
+}
+
+/**
+ * chim_state_mirror - show the NIC's values where TCP_INFO looks for them
+ * @sk: shielded socket
+ * @st: state read from the NIC
+ *
+ * Context: slock held or sock lock owned.
+ */
+void chim_state_mirror(struct sock *sk, const struct chim_state *st)
+{
+	const struct chim_delegated *d = &st->delegated;
+	struct inet_connection_sock *icsk = inet_csk(sk);
+	struct tcp_sock *tp = tcp_sk(sk);
+	u32 mss = chim_mss(sk);
+
+	tcp_snd_cwnd_set(tp, clamp_t(u32, d->cwnd / mss, 1, INT_MAX));
+	tp->snd_ssthresh = d->ssthresh >= INT_MAX ? TCP_INFINITE_SSTHRESH :
+						    d->ssthresh / mss;
+	/* Never 0: that is what keeps the host's timers from doing anything. */
+	tp->packets_out = max(DIV_ROUND_UP(d->snd_max - d->snd_una, mss), 1U);
+	if (d->srtt_us) {
+		tp->srtt_us = d->srtt_us;
+		tp->mdev_us = d->rttvar_us;
+		icsk->icsk_rto = usecs_to_jiffies((d->srtt_us >> 3) +
+						  max(d->rttvar_us, 200000U));
+	}
+	icsk->icsk_retransmits = d->rtx_count;
+	icsk->icsk_backoff = d->backoff;
+	icsk->icsk_probes_out = d->ka_probe_count;
+	tp->rcv_tstamp = (u32)chim_to_jiffies(d->ka_base);
+	icsk->icsk_ack.lrcvtime = tp->rcv_tstamp;
+}
+
+static u32 chim_flow_label(const struct sock *sk)
+{
+#if IS_ENABLED(CONFIG_IPV6)
+	struct ipv6_pinfo *np = inet6_sk(sk);
+	u32 label;
+
+	if (np->flow_label & IPV6_FLOWLABEL_MASK || !sk->sk_txhash ||
+	    !(np->autoflowlabel_set ? np->autoflowlabel :
+				      ip6_default_np_autolabel(sock_net(sk))))
+		return ntohl(np->flow_label & IPV6_FLOWLABEL_MASK);
+	/* As the host labels on its own, so that the path stays the same. */
+	label = ntohl((__force __be32)rol32(sk->sk_txhash, 16) &
+		      IPV6_FLOWLABEL_MASK);
+	if (sock_net(sk)->ipv6.sysctl.flowlabel_state_ranges)
+		label |= ntohl(IPV6_FLOWLABEL_STATELESS_FLAG);
+	return label;
+#else
+	return 0;
+#endif
+}
+
+static void chim_cached_ip(struct sock *sk, struct chim_cached *c)
+{
+	const struct dst_entry *dst = __sk_dst_get(sk);
+	struct inet_sock *inet = inet_sk(sk);
+
+	if (chim_wire_family(sk) == AF_INET) {
+		c->tos = inet->tos;
+		if (inet->uc_ttl >= 0)
+			c->ttl = inet->uc_ttl;
+		else if (dst)
+			c->ttl = ip4_dst_hoplimit(dst);
+#if IS_ENABLED(CONFIG_IPV6)
+	} else {
+		c->tos = inet6_sk(sk)->tclass;
+		if (inet6_sk(sk)->hop_limit >= 0)
+			c->ttl = inet6_sk(sk)->hop_limit;
+		else if (dst)
+			c->ttl = ip6_dst_hoplimit((struct dst_entry *)dst);
+		c->flow_label = htonl(chim_flow_label(sk));
+#endif
+	}
+	c->user_priority = sk->sk_priority & 7;
+}
+
+/**
+ * chim_state_cached - bring cached state up to date with the socket [UPD-2]
+ * @sk: socket
+ * @c: cached state as last given to the NIC, or zeroed
+ *
+ * A value an administrator gave in finer units than the host keeps stays
+ * untouched while the socket's own value is what it was rounded to.
+ *
+ * Context: slock held or sock lock owned.
+ * Return: true if anything changed.
+ */
+bool chim_state_cached(struct sock *sk, struct chim_cached *c)
+{
+	const struct inet_connection_sock *icsk = inet_csk(sk);
+	const struct tcp_sock *tp = tcp_sk(sk);
+	struct chim_cached old = *c;
+	u32 max_rt;
+
+	c->flags = 0;
+	if (sock_flag(sk, SOCK_KEEPOPEN))
+		c->flags |= CHIMNEY_CACHED_FLAG_KEEP_ALIVE;
+	if (!(tp->nonagle & TCP_NAGLE_OFF))
+		c->flags |= CHIMNEY_CACHED_FLAG_NAGLING;
+	if (tp->nonagle & TCP_NAGLE_CORK)
+		c->flags |= CHIM_CACHED_CORK;
+	c->ka_probe_count = keepalive_probes(tp);
+	if (msecs_to_jiffies(c->ka_timeout) != keepalive_time_when(tp))
+		c->ka_timeout = jiffies_to_msecs(keepalive_time_when(tp));
+	if (msecs_to_jiffies(c->ka_interval) != keepalive_intvl_when(tp))
+		c->ka_interval = jiffies_to_msecs(keepalive_intvl_when(tp));
+	max_rt = icsk->icsk_user_timeout;
+	c->max_rt = max_rt >= INT_MAX ? CHIM_MAX_RT_UNLIMITED : max_rt;
+	c->initial_rcv_wnd = min_t(u32, tcp_full_space(sk), tp->window_clamp);
+	chim_cached_ip(sk, c);
+	return memcmp(&old, c, sizeof(old));
+}
+
+static void chim_set_rcv_wnd(struct sock *sk, u32 wnd)
+{
+	int space = min_t(u64, 2ULL * wnd, INT_MAX / 2);
+
+	WRITE_ONCE(sk->sk_rcvbuf, max_t(int, space, SOCK_MIN_RCVBUF));
+	sk->sk_userlocks |= SOCK_RCVBUF_LOCK;
+	tcp_sk(sk)->window_clamp = wnd;
+}
+
+/**
+ * chim_state_set_cached - an administrator changes cached state
+ * @sk: socket
+ * @upd: what to change
+ *
+ * The socket's own options follow: they are the host's copy, and what holds
+ * after the upload.
+ *
+ * Context: process, sock lock owned.
+ */
+void chim_state_set_cached(struct sock *sk, const struct chim_update *upd)
+{
+	const struct chim_cached *c = &upd->cached;
+	struct tcp_sock *tp = tcp_sk(sk);
+
+	if (upd->set & CHIM_SET_KEEP_ALIVE)
+		sock_valbool_flag(sk, SOCK_KEEPOPEN,
+				  c->flags & CHIMNEY_CACHED_FLAG_KEEP_ALIVE);
+	if (upd->set & CHIM_SET_NAGLING) {
+		if (c->flags & CHIMNEY_CACHED_FLAG_NAGLING)
+			tp->nonagle &= ~TCP_NAGLE_OFF;
+		else
+			tp->nonagle |= TCP_NAGLE_OFF;
+	}
+	if (upd->set & CHIM_SET_KA_PROBE_COUNT)
+		WRITE_ONCE(tp->keepalive_probes, c->ka_probe_count ? : 10);
+	if (upd->set & CHIM_SET_KA_TIMEOUT)
+		WRITE_ONCE(tp->keepalive_time,
+			   max(msecs_to_jiffies(c->ka_timeout), 1UL));
+	if (upd->set & CHIM_SET_KA_INTERVAL)
+		WRITE_ONCE(tp->keepalive_intvl,
+			   msecs_to_jiffies(c->ka_interval ? : 1000));
+	if (upd->set & CHIM_SET_MAX_RT)
+		inet_csk(sk)->icsk_user_timeout =
+			min_t(u32, c->max_rt, INT_MAX);
+	if (upd->set & CHIM_SET_RCV_WND)
+		chim_set_rcv_wnd(sk, c->initial_rcv_wnd);
+	if (upd->set & CHIM_SET_PRIORITY)
+		sk->sk_priority = c->user_priority;
+	if (chim_wire_family(sk) == AF_INET) {
+		if (upd->set & CHIM_SET_TTL)
+			inet_sk(sk)->uc_ttl = c->ttl;
+		if (upd->set & CHIM_SET_TOS)
+			inet_sk(sk)->tos = c->tos;
+#if IS_ENABLED(CONFIG_IPV6)
+	} else {
+		if (upd->set & CHIM_SET_TTL)
+			inet6_sk(sk)->hop_limit = c->ttl;
+		if (upd->set & CHIM_SET_TOS)
+			inet6_sk(sk)->tclass = c->tos;
+		if (upd->set & CHIM_SET_FLOW_LABEL)
+			inet6_sk(sk)->flow_label = c->flow_label;
+#endif
+	}
+}
+
+/**
+ * chim_state_overlay - put an administrator's values over cached state
+ * @c: cached state
+ * @upd: what to change
+ */
+void chim_state_overlay(struct chim_cached *c, const struct chim_update *upd)
+{
+	const struct chim_cached *v = &upd->cached;
+	u8 level = 0;
+
+	if (upd->set & CHIM_SET_KEEP_ALIVE)
+		level |= CHIMNEY_CACHED_FLAG_KEEP_ALIVE;
+	if (upd->set & CHIM_SET_NAGLING)
+		level |= CHIMNEY_CACHED_FLAG_NAGLING;
+	c->flags = (c->flags & ~level) | (v->flags & level);
+	if (upd->set & CHIM_SET_KA_PROBE_COUNT)
+		c->ka_probe_count = v->ka_probe_count ? : 10; /* BLD-5 */
+	if (upd->set & CHIM_SET_KA_TIMEOUT)
+		c->ka_timeout = v->ka_timeout;
+	if (upd->set & CHIM_SET_KA_INTERVAL)
+		c->ka_interval = v->ka_interval ? : 1000; /* BLD-5 */
+	if (upd->set & CHIM_SET_MAX_RT)
+		c->max_rt = v->max_rt;
+	if (upd->set & CHIM_SET_RCV_WND)
+		c->initial_rcv_wnd = v->initial_rcv_wnd;
+	if (upd->set & CHIM_SET_INDICATION)
+		c->rcv_indication_size = v->rcv_indication_size;
+	if (upd->set & CHIM_SET_FLOW_LABEL)
+		c->flow_label = v->flow_label;
+	if (upd->set & CHIM_SET_TTL)
+		c->ttl = v->ttl;
+	if (upd->set & CHIM_SET_TOS)
+		c->tos = v->tos;
+	if (upd->set & CHIM_SET_PRIORITY)
+		c->user_priority = v->user_priority;
+}
