@@ -94,22 +94,27 @@ run() {
 	ktap_result "$rc" "$name"
 }
 
-# Names the failing command, once, with the lines that led to it.
-ktap_blame() {
-	local i where=
+# The lines that led here, those of this file left out.
+ktap_where() {
+	local i
 
-	[ -z "${ktap_blamed:-}" ] || return 0
-	ktap_blamed=1
 	for ((i = 1; i < ${#FUNCNAME[@]} - 1; i++)); do
 		[ "${FUNCNAME[i]}" = run ] && break
-		where+=" ${BASH_SOURCE[i]##*/}:${BASH_LINENO[i - 1]}"
+		[ "${BASH_SOURCE[i]}" = "${BASH_SOURCE[0]}" ] && continue
+		printf ' %s:%s' "${BASH_SOURCE[i]##*/}" "${BASH_LINENO[i - 1]}"
 	done
-	echo "FAILED (status $1):$where: $2"
+}
+
+# Names the failing command, once.
+ktap_blame() {
+	[ -z "${ktap_blamed:-}" ] || return 0
+	ktap_blamed=1
+	echo "FAILED (status $1):$(ktap_where): $2"
 }
 
 # fail REASON..., skip REASON...: leave the test at once.
 fail() {
-	echo "FAILED: $* (${BASH_SOURCE[1]##*/}:${BASH_LINENO[0]})"
+	echo "FAILED:$(ktap_where): $*"
 	ktap_blamed=1
 	exit 1
 }
@@ -326,9 +331,11 @@ topo_veth() {
 	setup_ns H P
 	ip link add veth0 netns "$H" type veth peer name veth1 netns "$P"
 	ip -n "$H" link set veth0 up
-	ip -n "$P" link set veth1 up
-	ip -n "$P" address add 192.0.2.2/24 dev veth1
-	ip -n "$P" address add 2001:db8::2/64 dev veth1 nodad
+	ip -n "$P" -batch - <<-EOF
+		link set veth1 up
+		address add 192.0.2.2/24 dev veth1
+		address add 2001:db8::2/64 dev veth1 nodad
+	EOF
 }
 
 # topo_pair [LINK-OPTION...]: host with the device, and a plain peer.
@@ -350,9 +357,11 @@ topo_plain() {
 }
 
 topo_addresses() {
-	ip -n "$H" address add 192.0.2.1/24 dev "$1"
-	ip -n "$H" address add 2001:db8::1/64 dev "$1" nodad
-	ip -n "$H" link set "$1" up
+	ip -n "$H" -batch - <<-EOF
+		address add 192.0.2.1/24 dev $1
+		address add 2001:db8::1/64 dev $1 nodad
+		link set $1 up
+	EOF
 	busywait 5000 link_runs "$H" "$1"
 	busywait 5000 link_runs "$P" veth1
 }

@@ -40,7 +40,8 @@ finish() {
 		done | sed 's/make build/make all/; s/make guest/make check/'
 		echo "Logs: $log"
 	fi
-	echo "$passed passed, $failed failed, $skipped skipped"
+	echo "$passed passed, $failed failed, $skipped skipped" |
+		tee "$log/total"
 	[ "$failed" -eq 0 ] && [ "$skipped" -eq 0 ] && [ "$passed" -gt 0 ]
 	exit
 }
