@@ -166,30 +166,9 @@ static u32 chim_nl_rtt_to_ticks(u32 us, u32 hz)
 
 /* Policies */
 
-static int chim_nl_check_hz(const struct nlattr *attr,
-			    struct netlink_ext_ack *extack)
-{
-	switch (nla_get_u32(attr)) {
-	case 10:
-	case 100:
-	case 1000:
-		return 0;
-	}
-	CHIM_NL_REFUSE(extack, attr, "hz must be 10, 100 or 1000");
-	return -ERANGE;
-}
-
-static int chim_nl_check_family(const struct nlattr *attr,
-				struct netlink_ext_ack *extack)
-{
-	switch (nla_get_u32(attr)) {
-	case AF_INET:
-	case AF_INET6:
-		return 0;
-	}
-	CHIM_NL_REFUSE(extack, attr, "family must be AF_INET or AF_INET6");
-	return -EAFNOSUPPORT;
-}
+/* No functions check values here: on Linux 6.1 a dump of policies takes their
+ * addresses for ranges, and warns.
+ */
 
 static struct netlink_range_validation chim_nl_max_conns_range = {
 	.min = 1,
@@ -222,8 +201,7 @@ chim_nl_dev_policy[CHIMNEY_A_DEV_IFINDEX + 1] = {
 static const struct nla_policy
 chim_nl_dev_set_policy[CHIMNEY_A_DEV_FIN_WAIT2 + 1] = {
 	[CHIMNEY_A_DEV_IFINDEX] = NLA_POLICY_MIN(NLA_U32, 1),
-	[CHIMNEY_A_DEV_HZ] =
-		NLA_POLICY_VALIDATE_FN(NLA_U32, chim_nl_check_hz),
+	[CHIMNEY_A_DEV_HZ] = NLA_POLICY_RANGE(NLA_U32, 10, 1000),
 	[CHIMNEY_A_DEV_MAX_CONNS] =
 		NLA_POLICY_FULL_RANGE(NLA_U32, &chim_nl_max_conns_range),
 	[CHIMNEY_A_DEV_ACK_FREQUENCY] = NLA_POLICY_RANGE(NLA_U32, 1, 255),
@@ -238,7 +216,7 @@ chim_nl_dev_set_policy[CHIMNEY_A_DEV_FIN_WAIT2 + 1] = {
 static const struct nla_policy
 chim_nl_tuple_policy[CHIMNEY_A_CONST_REMOTE_PORT + 1] = {
 	[CHIMNEY_A_CONST_FAMILY] =
-		NLA_POLICY_VALIDATE_FN(NLA_U32, chim_nl_check_family),
+		NLA_POLICY_RANGE(NLA_U32, AF_INET, AF_INET6),
 	[CHIMNEY_A_CONST_LOCAL_ADDRESS] = NLA_POLICY_RANGE(NLA_BINARY, 4, 16),
 	[CHIMNEY_A_CONST_REMOTE_ADDRESS] = NLA_POLICY_RANGE(NLA_BINARY, 4, 16),
 	[CHIMNEY_A_CONST_LOCAL_PORT] = NLA_POLICY_MIN(NLA_BE16, 1),
@@ -330,7 +308,13 @@ static int chim_nl_get_tuple(struct nlattr *nest, struct chim_nl_tuple *t,
 		return -EINVAL;
 	}
 
-	family = nla_get_u32(tb[CHIMNEY_A_CONST_FAMILY]);
+	attr = tb[CHIMNEY_A_CONST_FAMILY];
+	family = nla_get_u32(attr);
+	if (family != AF_INET && family != AF_INET6) {
+		CHIM_NL_REFUSE(extack, attr,
+			       "family must be AF_INET or AF_INET6");
+		return -ERANGE;
+	}
 	attr = tb[CHIMNEY_A_CONST_LOCAL_ADDRESS];
 	err = chim_nl_get_address(attr, family, &t->local, extack);
 	if (err)
@@ -1058,6 +1042,11 @@ static int chim_nl_dev_set_doit(struct sk_buff *skb, struct genl_info *info)
 	/* Times of the request are in the unit that the request sets. */
 	if (a[CHIMNEY_A_DEV_HZ])
 		p.hz = nla_get_u32(a[CHIMNEY_A_DEV_HZ]);
+	if (p.hz != 10 && p.hz != 100 && p.hz != 1000) {
+		CHIM_NL_REFUSE(extack, a[CHIMNEY_A_DEV_HZ],
+			       "hz must be 10, 100 or 1000");
+		return -ERANGE;
+	}
 	if (a[CHIMNEY_A_DEV_MAX_CONNS])
 		p.max_conns = nla_get_u32(a[CHIMNEY_A_DEV_MAX_CONNS]);
 	if (a[CHIMNEY_A_DEV_ACK_FREQUENCY])
