@@ -69,6 +69,8 @@ stage() {
 
 	rm -rf "$dir"
 	mkdir -p "$dir"
+	# A test finds the project above its folder, as in the checkout.
+	ln -s ../../../{tools,include,Documentation} "$dir/"
 	rsync -a "$ksft/kselftest" "$ksft/run_kselftest.sh" "$dir/"
 	make -s -C selftests KSFT="$ksft" INSTALL_PATH="$PWD/$dir/chimney" \
 		install
