@@ -621,9 +621,7 @@ int __init chim_dev_init(void)
 }
 
 /**
- * chim_dev_exit - remove all chimney devices and their kind
- *
- * Uploads every connection.
+ * chim_dev_exit - remove the kind and its devices, uploading connections
  *
  * Context: Process, module init or exit; takes rtnl_mutex.
  */
