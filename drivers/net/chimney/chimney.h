@@ -134,6 +134,7 @@ static inline void chim_count(struct chim_dev *cd, enum chim_counter c)
  * @cached: last cached state given to the NIC; under slock
  * @prot: saved sk->sk_prot
  * @af_ops: saved icsk->icsk_af_ops
+ * @backlog_rcv: saved sk->sk_backlog_rcv
  * @upload_work: upload on behalf of the NIC or of a softirq
  * @rcu: for lookups
  */
@@ -152,6 +153,7 @@ struct chim_conn {
 	struct chim_cached cached;
 	struct proto *prot;
 	const struct inet_connection_sock_af_ops *af_ops;
+	int (*backlog_rcv)(struct sock *sk, struct sk_buff *skb);
 	struct work_struct upload_work;
 	struct rcu_head rcu;
 };

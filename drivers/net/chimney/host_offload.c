@@ -119,7 +119,7 @@ void chim_host_request_upload(struct chim_conn *conn, u8 reason)
 	if (!refcount_inc_not_zero(&conn->ref))
 		return;
 	if (!queue_work(chim_wq, &conn->upload_work))
-		refcount_dec(&conn->ref); /* never the last: it is queued */
+		chim_host_put_conn(conn);
 }
 
 /* Clones of everything the host has sent and not yet got acknowledged. */
@@ -152,7 +152,8 @@ static int chim_reserve(struct chim_dev *cd, struct chim_conn *conn,
 
 	if (atomic_inc_return(&cd->conns) > READ_ONCE(cd->params.max_conns)) {
 		atomic_dec(&cd->conns);
-		NL_SET_ERR_MSG(extack, "the device's connection limit is reached");
+		NL_SET_ERR_MSG(extack,
+			       "the device's connection limit is reached");
 		return -ENOSPC;
 	}
 	conn->cd = cd;
@@ -204,7 +205,8 @@ static int chim_move_down(struct sock *sk, struct chim_conn *conn,
 		goto err_sends;
 	err = chim_sock_prepare(sk);
 	if (err) {
-		NL_SET_ERR_MSG(extack, "the socket's address operations were replaced");
+		NL_SET_ERR_MSG(extack,
+			       "the socket's address operations were replaced");
 		goto err_sends;
 	}
 	chim_state_save(sk, st);
@@ -216,7 +218,7 @@ static int chim_move_down(struct sock *sk, struct chim_conn *conn,
 	conn->fin_posted = (1 << sk->sk_state) & fin_sent &&
 			   !tcp_send_head(sk);
 	if (!conn->fin_posted && (1 << sk->sk_state) & fin_sent)
-		st->delegated.state = sk->sk_shutdown & RCV_SHUTDOWN ?
+		st->delegated.state = sock_flag(sk, SOCK_DONE) ?
 				      CHIMNEY_TCP_STATE_CLOSE_WAIT :
 				      CHIMNEY_TCP_STATE_ESTABLISHED;
 	err = chim_nic_ops.initiate(conn->cd, conn, st, &sends,
@@ -258,8 +260,8 @@ int chim_host_offload(struct sock *sk, const struct chim_update *upd,
 		      struct chim_conn **connp, struct chim_state *st,
 		      struct netlink_ext_ack *extack)
 {
+	struct chim_dev *cd = NULL;
 	struct chim_conn *conn;
-	struct chim_dev *cd;
 	int err;
 
 	conn = kzalloc(sizeof(*conn), GFP_KERNEL);
@@ -272,15 +274,11 @@ int chim_host_offload(struct sock *sk, const struct chim_update *upd,
 
 	lock_sock(sk);
 	err = chim_state_admit(sk, &cd, extack);
+	if (!err)
+		err = chim_reserve(cd, conn, extack);
 	if (err) {
-		cd = sk->sk_state == TCP_LISTEN ? NULL : chim_path_dev(sk);
 		if (cd)
 			chim_count(cd, CHIM_CNT_REFUSED);
-		goto err_unlock;
-	}
-	err = chim_reserve(cd, conn, extack);
-	if (err) {
-		chim_count(cd, CHIM_CNT_REFUSED);
 		goto err_unlock;
 	}
 	sock_hold(sk);
@@ -378,7 +376,8 @@ static void chim_move_up(struct sock *sk, struct chim_conn *conn, u8 reason,
 	conn->place = CHIMNEY_PLACE_HOST;
 	conn->reason = reason;
 	chim_finish(sk, st, reason);
-	chim_kick(sk);
+	if (st->delegated.state != CHIMNEY_TCP_STATE_CLOSED)
+		chim_kick(sk);
 	chim_unreserve(conn);
 	chim_count(conn->cd, CHIM_CNT_UPLOADS);
 	chim_pass_up(conn->cd, &held);

@@ -77,8 +77,7 @@ bool chim_sock_is_ours(const struct sock *sk)
 static struct chim_conn *chim_conn_of(const struct sock *sk)
 {
 	/* Set and cleared under the lock that the caller holds. */
-	return (struct chim_conn *)rcu_dereference_protected(sk->sk_user_data,
-							     true);
+	return rcu_dereference_protected(__sk_user_data(sk), true);
 }
 
 /* Something the host wanted to send while it must not: a segment of this
@@ -110,6 +109,7 @@ chim_find_af_ops(const struct inet_connection_sock_af_ops *orig)
 	int i;
 
 	for (i = 0; i < CHIM_AF_OPS_MAX; i++)
+		/* Pairs with the release in chim_sock_prepare(). */
 		if (smp_load_acquire(&chim_af_ops[i].orig) == orig)
 			return &chim_af_ops[i];
 	return NULL;
@@ -138,6 +138,7 @@ int chim_sock_prepare(struct sock *sk)
 		a->ours = *orig;
 		a->ours.queue_xmit = chim_queue_xmit;
 		a->ours.mtu_reduced = chim_mtu_reduced;
+		/* Whoever finds orig must find ours complete. */
 		smp_store_release(&a->orig, orig);
 	}
 	mutex_unlock(&chim_af_ops_lock);
@@ -191,6 +192,7 @@ static bool chim_post(struct sock *sk, struct chim_conn *conn)
 	struct tcp_sock *tp = tcp_sk(sk);
 	struct sk_buff *skb, *clone;
 	bool posted = false;
+	u8 reason = 0;
 
 	while ((skb = tcp_send_head(sk))) {
 		struct tcp_skb_cb *cb = TCP_SKB_CB(skb);
@@ -199,18 +201,16 @@ static bool chim_post(struct sock *sk, struct chim_conn *conn)
 			break;
 		if (skb_zcopy(skb) || cb->tcp_flags & TCPHDR_URG ||
 		    after(tp->snd_up, tp->snd_una)) { /* SND-5 */
-			chim_host_request_upload(conn,
-						 CHIMNEY_REASON_SOCKET_CALL);
-			return posted;
+			reason = CHIMNEY_REASON_SOCKET_CALL;
+			break;
 		}
 		if (chim_keep_tail(sk, conn, skb))
 			break;
 		if (skb->len) {
 			clone = chim_sock_clone(skb, GFP_ATOMIC);
 			if (!clone) {
-				chim_host_request_upload(conn,
-							 CHIMNEY_REASON_UPLOAD_REQUESTED);
-				return posted;
+				reason = CHIMNEY_REASON_UPLOAD_REQUESTED;
+				break;
 			}
 			if (tp->nonagle & TCP_NAGLE_PUSH)
 				TCP_SKB_CB(clone)->tcp_flags |= TCPHDR_PSH;
@@ -223,6 +223,8 @@ static bool chim_post(struct sock *sk, struct chim_conn *conn)
 		chim_state_rtx_append(sk, skb);
 		posted = true;
 	}
+	if (reason)
+		chim_host_request_upload(conn, reason);
 	if (!conn->fin_posted && (1 << sk->sk_state) & fin_states &&
 	    !tcp_send_head(sk)) {
 		conn->fin_posted = true;
@@ -482,8 +484,12 @@ static void chim_close(struct sock *sk, long timeout)
 
 static int chim_disconnect(struct sock *sk, int flags)
 {
+	int idx = srcu_read_lock(&chim_calls), ret;
+
 	chim_host_upload_locked(sk, CHIMNEY_REASON_DISCONNECT);
-	return READ_ONCE(sk->sk_prot)->disconnect(sk, flags);
+	ret = READ_ONCE(sk->sk_prot)->disconnect(sk, flags);
+	srcu_read_unlock(&chim_calls, idx);
+	return ret;
 }
 
 static int chim_diag_destroy(struct sock *sk, int err)
@@ -580,12 +586,12 @@ static int chim_tcp_info(struct sock *sk, char __user *optval,
 static int chim_getsockopt(struct sock *sk, int level, int optname,
 			   char __user *optval, int __user *optlen)
 {
-	int idx, ret;
+	int idx = srcu_read_lock(&chim_calls), ret;
 
-	if (level != SOL_TCP || optname != TCP_INFO)
-		return tcp_getsockopt(sk, level, optname, optval, optlen);
-	idx = srcu_read_lock(&chim_calls);
-	ret = chim_tcp_info(sk, optval, optlen);
+	if (level == SOL_TCP && optname == TCP_INFO)
+		ret = chim_tcp_info(sk, optval, optlen);
+	else
+		ret = tcp_getsockopt(sk, level, optname, optval, optlen);
 	srcu_read_unlock(&chim_calls, idx);
 	return ret;
 }
@@ -608,6 +614,7 @@ void chim_sock_install(struct sock *sk, struct chim_conn *conn)
 
 	conn->prot = sk->sk_prot;
 	conn->af_ops = icsk->icsk_af_ops;
+	conn->backlog_rcv = sk->sk_backlog_rcv;
 	rcu_assign_sk_user_data(sk, conn);
 	icsk->icsk_af_ops = &chim_find_af_ops(conn->af_ops)->ours;
 	sk->sk_backlog_rcv = chim_backlog_rcv;
@@ -624,7 +631,7 @@ void chim_sock_install(struct sock *sk, struct chim_conn *conn)
 void chim_sock_restore(struct sock *sk, struct chim_conn *conn)
 {
 	WRITE_ONCE(sk->sk_prot, conn->prot);
-	sk->sk_backlog_rcv = conn->prot->backlog_rcv;
+	sk->sk_backlog_rcv = conn->backlog_rcv;
 	inet_csk(sk)->icsk_af_ops = conn->af_ops;
 	rcu_assign_sk_user_data(sk, NULL);
 }

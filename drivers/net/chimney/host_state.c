@@ -16,7 +16,7 @@
 /* While a connection is offloaded nothing from the wire may be acceptable to
  * the host: its window begins this far ahead of what it has received.
  */
-#define CHIM_SHIELD	(1U << 29)
+#define CHIM_SHIELD	BIT(29)
 
 /* One pair of readings ties jiffies to CLOCK_MONOTONIC for the life of the
  * module. The conversion is exact in both directions for whole jiffies, so
@@ -61,7 +61,8 @@ void __init chim_state_init(void)
 	int spin;
 
 	/* On an edge, so that the conversion is true to less than a jiffy. */
-	for (spin = 0; get_jiffies_64() == j && spin < 1000; spin++)
+	for (spin = 0; !time_after64(get_jiffies_64(), j) && spin < 1000;
+	     spin++)
 		usleep_range(10, 20);
 	chim_base_jiffies = get_jiffies_64();
 	chim_base_ns = ktime_get();
@@ -101,7 +102,7 @@ static const char *chim_obstacle(struct sock *sk)
 		return "the socket has an upper layer protocol (ULP)";
 	if (sk_is_mptcp(sk))
 		return "the socket belongs to MPTCP";
-	if (rcu_access_pointer(sk->sk_user_data))
+	if (sk->sk_user_data)
 		return "the socket is used by sockmap or another kernel user";
 	if (!chim_sock_known_prot(sk))
 		return "the socket's protocol operations were replaced";
@@ -196,7 +197,8 @@ int chim_state_admit(struct sock *sk, struct chim_dev **cdp,
 	}
 	cd = chim_path_dev(sk);
 	if (!cd) {
-		NL_SET_ERR_MSG(extack, "the route does not go through a chimney device");
+		NL_SET_ERR_MSG(extack,
+			       "the route does not go through a chimney device");
 		return -ENETUNREACH;
 	}
 	if (!netif_running(cd->dev) || READ_ONCE(cd->closing)) {
@@ -445,6 +447,11 @@ static struct sk_buff *chim_split(struct sock *sk, struct sk_buff *skb,
 	rcb = TCP_SKB_CB(rest);
 	*rcb = *cb;
 	delta = skb->truesize;
+	/* A copy of it may still be on its way out. */
+	if (skb_cloned(skb))
+		WARN_ON(pskb_expand_head(skb, 0, 0,
+					 GFP_KERNEL | __GFP_NOFAIL));
+	skb->truesize = delta;
 	rcb->seq = cb->seq + len;
 	cb->end_seq = rcb->seq;
 	cb->tcp_flags &= ~(TCPHDR_FIN | TCPHDR_PSH);
@@ -619,9 +626,9 @@ static void chim_restore_congestion(struct sock *sk,
 				      jiffies_to_usecs(TCP_RTO_MIN));
 		tp->mdev_max_us = tp->rttvar_us;
 		tp->rtt_seq = d->snd_max;
-		icsk->icsk_rto = min_t(u32, usecs_to_jiffies((tp->srtt_us >> 3) +
-							     tp->rttvar_us),
-				       TCP_RTO_MAX);
+		icsk->icsk_rto = usecs_to_jiffies((tp->srtt_us >> 3) +
+						  tp->rttvar_us);
+		icsk->icsk_rto = min_t(u32, icsk->icsk_rto, TCP_RTO_MAX);
 	}
 }
 
@@ -669,6 +676,10 @@ static void chim_restore_retransmit(struct sock *sk,
 		inet_csk_reset_xmit_timer(sk, ICSK_TIME_PROBE0,
 					  chim_jiffies_left(d->retransmit),
 					  TCP_RTO_MAX);
+	} else if (tcp_send_head(sk)) {
+		/* What waits is not to wait for ever (RFC 2525 2.12). */
+		inet_csk_reset_xmit_timer(sk, ICSK_TIME_PROBE0,
+					  tcp_probe0_base(sk), TCP_RTO_MAX);
 	}
 }
 

@@ -12,14 +12,19 @@
 
 #include "chimney.h"
 
-#define NIC_RTO_MIN_US		200000U		/* RFC 6298 says 1 s; as Linux */
+/* RFC 6298 says 1 s; as Linux */
+#define NIC_RTO_MIN_US		200000U
 #define NIC_RTO_MAX_US		120000000U	/* RFC 6298 (2.5) */
 #define NIC_RTO_INIT_US		1000000U	/* RFC 6298 (2.1) */
-#define NIC_SWS_NS		(200 * NSEC_PER_MSEC)	/* 0.1..1 s, RFC 9293 */
-#define NIC_PAWS_NS		(24LL * 86400 * NSEC_PER_SEC)	/* RFC 7323 5.5 */
+/* 0.1..1 s, RFC 9293 */
+#define NIC_SWS_NS		(200 * NSEC_PER_MSEC)
+/* 24 days, RFC 7323 5.5 */
+#define NIC_PAWS_NS		(24LL * 86400 * NSEC_PER_SEC)
 #define NIC_OOW_ACK_NS		(500 * NSEC_PER_MSEC)	/* ACK loop guard */
-#define NIC_SYN_ACK_NS		(3 * NSEC_PER_SEC)	/* BRA-6 */
-#define NIC_MITIGATE_NS		(300 * NSEC_PER_SEC)	/* BRA-7 */
+/* BRA-6 */
+#define NIC_SYN_ACK_NS		(3 * NSEC_PER_SEC)
+/* BRA-7 */
+#define NIC_MITIGATE_NS		(300 * NSEC_PER_SEC)
 #define NIC_IW_SEGS		10		/* restart window, RFC 6928 */
 #define NIC_KA_PROBES		10		/* BLD-5 */
 #define NIC_KA_INTERVAL_MS	1000		/* BLD-5 */
@@ -74,11 +79,10 @@ struct nic_scoreboard {
 #define NIC_ACK_DELAY		BIT(6)	/* an ACK is owed by t_ack */
 #define NIC_CONFIRM		BIT(7)	/* forward progress since last output */
 #define NIC_CHALLENGED		BIT(8)	/* BRA-3: challenge ACK was sent */
-#define NIC_MITIGATE		BIT(9)	/* BRA-7: t_ka runs for mitigation */
+#define NIC_MITIGATE		BIT(9)	/* BRA-7: t_ka runs for that */
 #define NIC_EVENT		BIT(10)	/* the host must be told */
 #define NIC_ECE			BIT(11)	/* echo ECE until CWR, RFC 3168 */
 #define NIC_LOSS		BIT(12)	/* after an RTO, up to recover */
-#define NIC_OLD_TS		BIT(13)	/* TS.Recent is from a former life */
 
 /**
  * struct nic_conn - one offloaded connection
@@ -260,7 +264,8 @@ static inline u32 nic_ts_now(const struct nic_conn *c, ktime_t now)
 /* nic_conn.c APIs: */
 void chim_nic_ask_upload(struct nic_conn *c, u8 reason);
 void chim_nic_set_state(struct nic_conn *c, u8 state);
-void chim_nic_unlock(struct nic_conn *c, bool tell_host);
+void chim_nic_unlock(struct nic_conn *c, bool tell_host)
+	__releases(&c->lock);
 
 /* nic_input.c APIs: */
 void chim_nic_input(struct nic_conn *c, struct sk_buff *skb);

@@ -74,6 +74,7 @@ void chim_nic_set_state(struct nic_conn *c, u8 state)
  *	is the host, which fetches on its own
  */
 void chim_nic_unlock(struct nic_conn *c, bool tell_host)
+	__releases(&c->lock)
 {
 	bool tell = tell_host && (c->flags & NIC_EVENT) &&
 		    (c->flags & NIC_LIVE);
@@ -204,7 +205,8 @@ static int nic_initiate(struct chim_dev *cd, struct chim_conn *host,
 	if (err) {
 		kmem_cache_free(nic_cache, c);
 		if (err == -EEXIST) {
-			NL_SET_ERR_MSG(extack, "the NIC already runs these addresses");
+			NL_SET_ERR_MSG(extack,
+				       "the NIC already runs these addresses");
 			return -EADDRINUSE;
 		}
 		NL_SET_ERR_MSG(extack, "no memory for the connection table");
@@ -492,13 +494,13 @@ static int nic_parse_ip(struct sk_buff *skb, struct nic_key *key, u32 *len)
 	return sizeof(*ip6);
 }
 
-static __sum16 nic_checksum(struct sk_buff *skb)
+static bool nic_checksum_bad(struct sk_buff *skb)
 {
 	if (skb->protocol == htons(ETH_P_IP)) {
 		if (skb_checksum_init(skb, IPPROTO_TCP, inet_compute_pseudo))
-			return 1;
+			return true;
 	} else if (skb_checksum_init(skb, IPPROTO_TCP, ip6_compute_pseudo)) {
-		return 1;
+		return true;
 	}
 	return tcp_checksum_complete(skb);
 }
@@ -545,7 +547,7 @@ bool chim_nic_rx(struct chim_dev *cd, struct sk_buff **pskb)
 	__skb_pull(skb, hlen);
 	skb_postpull_rcsum(skb, skb_network_header(skb), hlen);
 	skb_reset_transport_header(skb);
-	if (nic_checksum(skb)) {
+	if (nic_checksum_bad(skb)) {
 		chim_count(cd, CHIM_CNT_CSUM_ERRORS);
 		goto drop;
 	}

@@ -320,7 +320,7 @@ static void nic_grow(struct nic_conn *c, u32 acked, u32 flight)
 static void nic_recovery_acked(struct nic_conn *c, u32 acked)
 {
 	if (!nic_before(c->snd_una, c->recover)) {
-		/* Deflate, RFC 6582 3.2 (full acknowledgement). */
+		/* Deflate, RFC 6582 3.2 (full ACK). */
 		c->flags &= ~NIC_RECOVERY;
 		c->cwnd = c->ssthresh;
 		c->dupacks = 0;
@@ -330,7 +330,7 @@ static void nic_recovery_acked(struct nic_conn *c, u32 acked)
 		c->high_rxt = c->snd_una;
 	if (c->cflags & CHIMNEY_CONST_FLAG_SACK)
 		return;
-	chim_nic_retransmit_one(c); /* partial acknowledgement */
+	chim_nic_retransmit_one(c); /* partial ACK */
 	c->cwnd -= min(acked, c->cwnd - c->mss);
 	if (acked >= c->mss)
 		c->cwnd += c->mss;

@@ -234,7 +234,7 @@ struct chim_indication {
  * struct chim_nic_ops - calls of the host into the NIC
  *
  * @initiate: take over a connection.
- *	Context: process, sock lock owned. @sends holds the data from SND.UNA
+ *	Locking: process, sock lock owned. @sends holds the data from SND.UNA
  *	on, one clone per host buffer, TCP_SKB_CB()->seq and end_seq set; @ooo
  *	holds segments received out of order. On success the NIC owns both and
  *	*nic names the connection; segments from the wire are still passed up
@@ -242,31 +242,31 @@ struct chim_indication {
  *	extack names the reason: %-ENOSPC device full, %-ENOMEM,
  *	%-EADDRINUSE the tuple is already offloaded [OFF-7, OFF-12].
  * @start: begin to run the connection handed over by @initiate [OFF-2].
- *	Context: process, sock lock owned. Cannot fail.
+ *	Locking: process, sock lock owned. Cannot fail.
  * @query: read cached and delegated state, counters [QRY-1].
- *	Context: any, BH-safe.
+ *	Locking: any, BH-safe.
  * @update: replace the cached state; one-shot triggers in @triggers [UPD-1].
- *	Context: process or BH; atomic with respect to packets [UPD-7].
+ *	Locking: process or BH; atomic with respect to packets [UPD-7].
  * @terminate: give the connection back [TRM-6]. Sends owed ACKs, stops the
  *	timers, fills @st, moves what the host has not fetched to @ind and
  *	segments held back for the host (urgent data, exact SYN) to @held.
  *	After it returned the NIC neither sends nor calls back; segments from
  *	the wire are passed up [TRM-9].
- *	Context: process, sock lock owned. May sleep. Cannot fail: it needs no
+ *	Locking: process, sock lock owned. May sleep. Cannot fail: it needs no
  *	memory. No further call is legal but @release.
- * @release: free what @terminate left. Context: process.
+ * @release: free what @terminate left. Locking: process.
  * @send: more data to send; takes the clone [SND-1, SND-2].
- *	Context: BH, slock held. Never refuses.
+ *	Locking: BH, slock held. Never refuses.
  * @disconnect: end of the send half: FIN after all data [DSC-6].
- *	Context: as @send. Repeated calls have no effect.
- * @push: what was posted may go out now. Context: as @send.
+ *	Locking: as @send. Repeated calls have no effect.
+ * @push: what was posted may go out now. Locking: as @send.
  * @credit: the host can take data up to sequence number @edge.
- *	Context: as @send.
+ *	Locking: as @send.
  * @fetch: move everything the NIC has for the host to @ind.
- *	Context: as @send. @ind->data is initialised by the callee.
+ *	Locking: as @send. @ind->data is initialised by the callee.
  * @forward: a segment of this connection that reached the host [FWD-1..5];
  *	takes the skb, whose data starts at the TCP header and which has been
- *	verified by the host. Context: as @send.
+ *	verified by the host. Locking: as @send.
  */
 struct chim_nic_ops {
 	int (*initiate)(struct chim_dev *cd, struct chim_conn *host,
@@ -293,15 +293,15 @@ struct chim_nic_ops {
  * struct chim_host_ops - calls of the NIC into the host
  *
  * @indicate: there is something to fetch, or an upload is asked for.
- *	Context: BH, no NIC lock held. May call back into @fetch, @send, ...
+ *	Locking: BH, no NIC lock held. May call back into @fetch, @send, ...
  *	before it returns. May be called any number of times.
  * @output: send an IP datagram: the host finds neighbour and link header.
- *	Context: BH, NIC connection lock held. Takes the skb in any case.
+ *	Locking: BH, NIC connection lock held. Takes the skb in any case.
  *	@confirm: forward progress proved the neighbour reachable [NUD-2].
  * @path_mtu: path MTU in bytes, 0 if there is no route [PTH-3].
- *	Context: as @output.
+ *	Locking: as @output.
  * @rcv_room: whether the host's receive buffer can take more data [SEC-8].
- *	Context: as @output.
+ *	Locking: as @output.
  */
 struct chim_host_ops {
 	void (*indicate)(struct chim_conn *host);
