@@ -249,6 +249,13 @@ static const struct line {
 	{ 2, "conn drop 1", NULL, "unknown command" },
 };
 
+/* Without the module. */
+static const struct line absent_lines[] = {
+	{ 1, "-j dev", NULL, "chimney: the module chimney is not loaded\n" },
+	{ 1, "-j monitor", NULL, "the module chimney is not loaded\n" },
+	{ 2, "dev shows", NULL, "unknown command" },
+};
+
 /* What stands in for the kernel. */
 
 struct fake_conn {
@@ -284,6 +291,7 @@ static union {
 
 static FILE *fake_log;
 static bool fake_interrupted;
+static bool fake_absent;
 
 static int fake_address(const char *s, void *addr)
 {
@@ -485,6 +493,10 @@ static void answer_ctrl(char *buf, size_t *len)
 {
 	struct nlmsghdr *nlh;
 
+	if (fake_absent) {
+		fake_verdict(buf, len, ENOENT, NULL, 0);
+		return;
+	}
 	nlh = fake_message(buf, len, GENL_ID_CTRL, sizeof(struct genlmsghdr));
 	mnl_attr_put_u16(nlh, CTRL_ATTR_FAMILY_ID, FAKE_FAMILY);
 	fake_end(nlh, len);
@@ -736,8 +748,11 @@ int main(void)
 	unsigned int i;
 
 	ksft_print_header();
-	ksft_set_plan(ARRAY_SIZE(lines));
+	ksft_set_plan(ARRAY_SIZE(lines) + ARRAY_SIZE(absent_lines));
 	for (i = 0; i < ARRAY_SIZE(lines); i++)
 		check_line(&lines[i]);
+	fake_absent = true;
+	for (i = 0; i < ARRAY_SIZE(absent_lines); i++)
+		check_line(&absent_lines[i]);
 	ksft_finished();
 }
