@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # The device as a network interface: what it can be stacked on, what it takes
-# over from its lower device, what it lets pass, and how it goes away.
+# over from its lower device, what it lets pass, and how it goes away, with
+# connections offloaded and without.
 
 . "$(dirname "$0")/lib.sh"
 
@@ -637,6 +638,114 @@ churn() {
 	slowwait 10 pings "$H" 192.0.2.2
 }
 
+# ---- what becomes of offloaded connections ------------------------------
+
+# talk: an offloaded connection from the host to an echo server at the peer.
+talk() {
+	background ip netns exec "$P" socat \
+		TCP-LISTEN:4002,reuseaddr EXEC:cat
+	wait_port "$P" 4002
+	coproc TALK { exec ip netns exec "$H" socat - TCP:192.0.2.2:4002; }
+	defer kill_wait "$TALK_PID"
+	echoes before
+	chimney -n "$H" conn offload dst 192.0.2.2:4002 > /dev/null
+	is "$(chimney -n "$H" -j conn show | jq length)" 1 "connections"
+	echoes offloaded
+}
+
+# echoes WORD: the word comes back.
+echoes() {
+	local line
+
+	echo "$1" >& "${TALK[1]}"
+	read -r -t 20 -u "${TALK[0]}" line || {
+		echo "no echo of '$1'"
+		return 1
+	}
+	is "$line" "$1" echo
+}
+
+# uploaded [NAMESPACE]: nothing is left in a NIC, the socket lives.
+uploaded() {
+	is "$(chimney -n "${1:-$H}" -j conn show | jq length)" 0 "connections"
+	in_ns "$H" ss -Htn state established dport = 4002 | grep -q 4002
+}
+
+down_uploads() {
+	topo_pair
+	talk
+	ip -n "$H" link set chim0 down
+	uploaded
+	is "$(counter "$H" chim0 uploads)" 1 "connections uploaded"
+	refused chimney -n "$H" conn offload dst 192.0.2.2:4002
+	ip -n "$H" link set chim0 up
+	echoes again
+	chimney -n "$H" conn offload dst 192.0.2.2:4002 > /dev/null
+	echoes once-more
+}
+
+lower_down_uploads() {
+	topo_pair
+	talk
+	ip -n "$H" link set veth0 down
+	uploaded
+	refused chimney -n "$H" conn offload dst 192.0.2.2:4002
+	ip -n "$H" link set veth0 up
+	echoes again
+	chimney -n "$H" conn offload dst 192.0.2.2:4002 > /dev/null
+	echoes once-more
+}
+
+delete_uploads() {
+	topo_pair
+	talk
+	ip -n "$H" link delete chim0
+	in_ns "$H" ss -Htn state established dport = 4002 | grep -q 4002
+	topo_addresses veth0
+	echoes again
+}
+
+lower_delete_uploads() {
+	topo_pair
+	talk
+	ip -n "$H" link delete veth0
+	device_gone "$H" chim0
+	uploaded
+}
+
+move_uploads() {
+	topo_pair
+	setup_ns OTHER
+	talk
+	ip -n "$H" link set chim0 netns "$OTHER"
+	uploaded
+	uploaded "$OTHER"
+	ip -n "$OTHER" link set chim0 netns "$H"
+	topo_addresses chim0
+	echoes again
+}
+
+lower_move_uploads() {
+	topo_pair
+	setup_ns OTHER
+	talk
+	ip -n "$H" link set veth0 netns "$OTHER"
+	uploaded
+	ip -n "$OTHER" link set veth0 up
+	echoes again
+}
+
+# No connection of the peer's ends when its namespace goes first.
+killed_with_namespace() {
+	topo_pair
+	talk
+	kill_wait "$TALK_PID" || :
+	ip netns delete "$H"
+	busywait 10000 device_gone "$P" veth1
+}
+
+# ---- the module ---------------------------------------------------------
+
 # The guest knows which file it loaded.
 module_file() {
 	local job
@@ -655,7 +764,7 @@ module_unloads() {
 	module=$(module_file)
 	[ -f "$module" ] || fail "which module?"
 	topo_pair
-	both_ways
+	talk
 	ip -n "$H" link add link chim0 name v7 up type vlan id 7
 	defer insmod "$module"
 	rmmod chimney
@@ -664,6 +773,7 @@ module_unloads() {
 	refused ip -n "$H" link add link veth0 name chim0 type chimney
 	topo_addresses veth0
 	both_ways
+	echoes again
 	ip -n "$H" address flush dev veth0
 	insmod "$module"
 	ip -n "$H" link add link veth0 name chim0 type chimney
@@ -726,5 +836,14 @@ run "its namespace deleted" netns_deleted
 run "namespace of the lower device deleted" lower_netns_deleted
 run "namespace of both deleted" netns_of_both_deleted
 run "churn under load" churn
-run "module unloads with a device in use" module_unloads
+
+run "going down uploads" down_uploads
+run "lower device going down uploads" lower_down_uploads
+run "being deleted uploads" delete_uploads
+run "lower device being deleted uploads" lower_delete_uploads
+run "moving to another namespace uploads" move_uploads
+run "lower device moving to another namespace uploads" lower_move_uploads
+run "namespace deleted right after the connection" killed_with_namespace
+
+run "module unloads with a connection offloaded" module_unloads
 finish
