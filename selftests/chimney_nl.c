@@ -1,31 +1,149 @@
 // SPDX-License-Identifier: GPL-2.0
+/*
+ * The control interface for test programs, on libmnl.
+ */
 #include <errno.h>
+#include <netinet/in.h>
+#include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
+#include <sys/socket.h>
 
 #include <libmnl/libmnl.h>
-#include <linux/chimney.h>
 #include <linux/genetlink.h>
+#include <linux/netlink.h>
 
 #include "chimney_nl.h"
 
-#define NL_BUFFER	8192
+#define NL_ROOM	8192
 
-struct chimney_nl {
-	struct mnl_socket *sock;
-	uint16_t family;
-	uint32_t seq;
-	uint32_t id;	/* CHIMNEY_A_CONN_ID of the last answer */
-	char error[256];
-	char buf[NL_BUFFER];
+/* Where the values of one nest go, and which are of an unusual type. */
+struct values {
+	__u64 *val;
+	int max;
+	int bits;
+	int be32;
 };
 
-static struct nlmsghdr *nl_start(struct chimney_nl *nl, uint16_t type,
-				 uint8_t cmd)
+static int on_value(const struct nlattr *attr, void *data)
 {
-	struct nlmsghdr *nlh = mnl_nlmsg_put_header(nl->buf);
+	const struct values *v = data;
+	int type = mnl_attr_get_type(attr);
+	struct nla_bitfield32 bits;
+
+	if (type > v->max)
+		return MNL_CB_OK;
+	switch (mnl_attr_get_payload_len(attr)) {
+	case sizeof(__u16):
+		v->val[type] = ntohs(mnl_attr_get_u16(attr));
+		break;
+	case sizeof(__u32):
+		v->val[type] = mnl_attr_get_u32(attr);
+		if (type == v->be32)
+			v->val[type] = ntohl(mnl_attr_get_u32(attr));
+		break;
+	case sizeof(__u64):
+		v->val[type] = mnl_attr_get_u64(attr);
+		if (type != v->bits)
+			break;
+		memcpy(&bits, mnl_attr_get_payload(attr), sizeof(bits));
+		v->val[type] = bits.value;
+		break;
+	}
+	return MNL_CB_OK;
+}
+
+static int on_conn_attr(const struct nlattr *attr, void *data)
+{
+	struct chim_nl_conn *c = data;
+	struct values v;
+
+	switch (mnl_attr_get_type(attr)) {
+	case CHIMNEY_A_CONN_CONST:
+		v = (struct values){ .val = c->constant,
+				     .max = CHIMNEY_A_CONST_MAX };
+		break;
+	case CHIMNEY_A_CONN_CACHED:
+		v = (struct values){ c->cached, CHIMNEY_A_CACHED_MAX,
+				     CHIMNEY_A_CACHED_FLAGS,
+				     CHIMNEY_A_CACHED_FLOW_LABEL };
+		break;
+	case CHIMNEY_A_CONN_DELEGATED:
+		v = (struct values){ .val = c->delegated,
+				     .max = CHIMNEY_A_DELEGATED_MAX };
+		break;
+	case CHIMNEY_A_CONN_STATS:
+		v = (struct values){ .val = c->stats,
+				     .max = CHIMNEY_A_STATS_MAX };
+		break;
+	default:
+		v = (struct values){ .val = c->conn,
+				     .max = CHIMNEY_A_CONN_MAX };
+		return on_value(attr, &v);
+	}
+	return mnl_attr_parse_nested(attr, on_value, &v);
+}
+
+static int on_conn(const struct nlmsghdr *nlh, void *data)
+{
+	if (!data)
+		return MNL_CB_OK;
+	memset(data, 0, sizeof(struct chim_nl_conn));
+	return mnl_attr_parse(nlh, sizeof(struct genlmsghdr), on_conn_attr,
+			      data);
+}
+
+static int on_dev(const struct nlmsghdr *nlh, void *data)
+{
+	struct chim_nl_dev *dev = data;
+	struct values v;
+
+	if (!dev)
+		return MNL_CB_OK;
+	memset(dev, 0, sizeof(*dev));
+	v = (struct values){ .val = dev->dev, .max = CHIMNEY_A_DEV_MAX };
+	return mnl_attr_parse(nlh, sizeof(struct genlmsghdr), on_value, &v);
+}
+
+static int on_family_attr(const struct nlattr *attr, void *data)
+{
+	if (mnl_attr_get_type(attr) == CTRL_ATTR_FAMILY_ID)
+		*(__u16 *)data = mnl_attr_get_u16(attr);
+	return MNL_CB_OK;
+}
+
+static int on_family(const struct nlmsghdr *nlh, void *data)
+{
+	return mnl_attr_parse(nlh, sizeof(struct genlmsghdr), on_family_attr,
+			      data);
+}
+
+static int on_ext_ack(const struct nlattr *attr, void *data)
+{
+	struct chim_nl *nl = data;
+
+	if (mnl_attr_get_type(attr) == NLMSGERR_ATTR_MSG)
+		snprintf(nl->msg, sizeof(nl->msg), "%s",
+			 mnl_attr_get_str(attr));
+	return MNL_CB_OK;
+}
+
+static int verdict(struct chim_nl *nl, const struct nlmsghdr *nlh)
+{
+	const struct nlmsgerr *err = mnl_nlmsg_get_payload(nlh);
+	unsigned int skip = sizeof(*err);
+
+	if (nlh->nlmsg_flags & NLM_F_ACK_TLVS) {
+		if (!(nlh->nlmsg_flags & NLM_F_CAPPED))
+			skip += mnl_nlmsg_get_payload_len(&err->msg);
+		mnl_attr_parse(nlh, skip, on_ext_ack, nl);
+	}
+	return err->error;
+}
+
+static struct nlmsghdr *start(struct chim_nl *nl, char *buf, int type, int cmd)
+{
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
 	struct genlmsghdr *genl;
 
 	nlh->nlmsg_type = type;
@@ -37,118 +155,206 @@ static struct nlmsghdr *nl_start(struct chimney_nl *nl, uint16_t type,
 	return nlh;
 }
 
-static int nl_verdict(struct chimney_nl *nl, const struct nlmsghdr *nlh)
+/* Sends a request and reads up to its acknowledgment. */
+static int ask(struct chim_nl *nl, struct nlmsghdr *req, mnl_cb_t on_reply,
+	       void *data)
 {
-	const struct nlmsgerr *err = mnl_nlmsg_get_payload(nlh);
-	const struct nlattr *attr;
-	size_t skip = sizeof(*err);
-
-	if (!err->error)
-		return 0;
-	snprintf(nl->error, sizeof(nl->error), "%s", strerror(-err->error));
-	if (!(nlh->nlmsg_flags & NLM_F_CAPPED))
-		skip += mnl_nlmsg_get_payload_len(&err->msg);
-	if (nlh->nlmsg_flags & NLM_F_ACK_TLVS)
-		mnl_attr_for_each(attr, nlh, skip)
-			if (mnl_attr_get_type(attr) == NLMSGERR_ATTR_MSG)
-				snprintf(nl->error, sizeof(nl->error), "%s",
-					 mnl_attr_get_str(attr));
-	return err->error;
-}
-
-/* Send what is in the buffer, return the kernel's verdict. */
-static int nl_talk(struct chimney_nl *nl, struct nlmsghdr *req)
-{
-	const struct nlattr *attr;
-	uint32_t seq = nl->seq;
+	char buf[NL_ROOM];
 	struct nlmsghdr *nlh;
 	int len;
 
-	nl->error[0] = 0;
+	nl->msg[0] = '\0';
 	if (mnl_socket_sendto(nl->sock, req, req->nlmsg_len) < 0)
 		return -errno;
 	for (;;) {
-		len = mnl_socket_recvfrom(nl->sock, nl->buf, sizeof(nl->buf));
+		len = mnl_socket_recvfrom(nl->sock, buf, sizeof(buf));
+		if (len < 0 && errno == EINTR)
+			continue;
 		if (len < 0)
 			return -errno;
-		nlh = (struct nlmsghdr *)nl->buf;
-		for (; mnl_nlmsg_ok(nlh, len);
+		for (nlh = (void *)buf; mnl_nlmsg_ok(nlh, len);
 		     nlh = mnl_nlmsg_next(nlh, &len)) {
-			if (nlh->nlmsg_seq != seq)
+			if (nlh->nlmsg_seq != req->nlmsg_seq)
 				continue;
 			if (nlh->nlmsg_type == NLMSG_ERROR)
-				return nl_verdict(nl, nlh);
-			mnl_attr_for_each(attr, nlh, sizeof(struct genlmsghdr)) {
-				uint16_t type = mnl_attr_get_type(attr);
-
-				if (nlh->nlmsg_type == GENL_ID_CTRL &&
-				    type == CTRL_ATTR_FAMILY_ID)
-					nl->family = mnl_attr_get_u16(attr);
-				else if (nlh->nlmsg_type == nl->family &&
-					 type == CHIMNEY_A_CONN_ID)
-					nl->id = mnl_attr_get_u32(attr);
-			}
+				return verdict(nl, nlh);
+			on_reply(nlh, data);
 		}
 	}
 }
 
-struct chimney_nl *chimney_nl_open(void)
+/**
+ * chim_nl_open - connect to the module, in the namespace of the caller
+ * @nl: what to set up
+ */
+int chim_nl_open(struct chim_nl *nl)
 {
-	struct chimney_nl *nl = calloc(1, sizeof(*nl));
+	char buf[NL_ROOM];
 	struct nlmsghdr *nlh;
 	int one = 1, err;
 
-	if (!nl)
-		return NULL;
-	nl->seq = time(NULL);
-	nl->sock = mnl_socket_open(NETLINK_GENERIC);
-	if (!nl->sock || mnl_socket_bind(nl->sock, 0, MNL_SOCKET_AUTOPID) < 0) {
-		err = errno;
-		goto fail;
-	}
+	memset(nl, 0, sizeof(*nl));
+	nl->sock = mnl_socket_open2(NETLINK_GENERIC, SOCK_CLOEXEC);
+	if (!nl->sock)
+		return -errno;
+	if (mnl_socket_bind(nl->sock, 0, MNL_SOCKET_AUTOPID) < 0)
+		return -errno;
 	mnl_socket_setsockopt(nl->sock, NETLINK_CAP_ACK, &one, sizeof(one));
 	mnl_socket_setsockopt(nl->sock, NETLINK_EXT_ACK, &one, sizeof(one));
-	nlh = nl_start(nl, GENL_ID_CTRL, CTRL_CMD_GETFAMILY);
+
+	nlh = start(nl, buf, GENL_ID_CTRL, CTRL_CMD_GETFAMILY);
 	mnl_attr_put_strz(nlh, CTRL_ATTR_FAMILY_NAME, CHIMNEY_FAMILY_NAME);
-	err = -nl_talk(nl, nlh);
-	if (!err)
-		return nl;
-fail:
-	chimney_nl_close(nl);
-	errno = err;
-	return NULL;
-}
-
-void chimney_nl_close(struct chimney_nl *nl)
-{
-	if (nl->sock)
-		mnl_socket_close(nl->sock);
-	free(nl);
-}
-
-int chimney_nl_offload(struct chimney_nl *nl, int fd, uint32_t *id)
-{
-	struct nlmsghdr *nlh;
-	int err;
-
-	nlh = nl_start(nl, nl->family, CHIMNEY_CMD_CONN_OFFLOAD);
-	mnl_attr_put_u32(nlh, CHIMNEY_A_CONN_FD, fd);
-	err = nl_talk(nl, nlh);
-	if (!err)
-		*id = nl->id;
+	err = ask(nl, nlh, on_family, &nl->family);
+	if (err)
+		chim_nl_close(nl);
 	return err;
 }
 
-int chimney_nl_terminate(struct chimney_nl *nl, uint32_t id)
+void chim_nl_close(struct chim_nl *nl)
 {
-	struct nlmsghdr *nlh;
-
-	nlh = nl_start(nl, nl->family, CHIMNEY_CMD_CONN_TERMINATE);
-	mnl_attr_put_u32(nlh, CHIMNEY_A_CONN_ID, id);
-	return nl_talk(nl, nlh);
+	if (nl->sock)
+		mnl_socket_close(nl->sock);
+	nl->sock = NULL;
 }
 
-const char *chimney_nl_error(const struct chimney_nl *nl)
+static void tuple_end(const struct sockaddr_storage *ss, __u8 *addr,
+		      __be16 *port)
 {
-	return nl->error;
+	const struct sockaddr_in6 *in6 = (const void *)ss;
+	const struct sockaddr_in *in = (const void *)ss;
+
+	if (ss->ss_family == AF_INET) {
+		memcpy(addr, &in->sin_addr, sizeof(in->sin_addr));
+		*port = in->sin_port;
+	} else {
+		memcpy(addr, &in6->sin6_addr, sizeof(in6->sin6_addr));
+		*port = in6->sin6_port;
+	}
+}
+
+/**
+ * chim_nl_tuple_of - the addresses of a connected socket
+ * @fd: socket
+ * @t: set to them
+ */
+int chim_nl_tuple_of(int fd, struct chim_nl_tuple *t)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
+
+	memset(t, 0, sizeof(*t));
+	if (getsockname(fd, (void *)&ss, &len))
+		return -errno;
+	t->family = ss.ss_family;
+	tuple_end(&ss, t->local, &t->lport);
+	len = sizeof(ss);
+	if (getpeername(fd, (void *)&ss, &len))
+		return -errno;
+	tuple_end(&ss, t->remote, &t->rport);
+	return 0;
+}
+
+static void put_tuple(struct nlmsghdr *nlh, const struct chim_nl_tuple *t)
+{
+	int len = t->family == AF_INET ? 4 : 16;
+	struct nlattr *nest;
+
+	nest = mnl_attr_nest_start(nlh, CHIMNEY_A_CONN_CONST);
+	mnl_attr_put_u32(nlh, CHIMNEY_A_CONST_FAMILY, t->family);
+	mnl_attr_put(nlh, CHIMNEY_A_CONST_LOCAL_ADDRESS, len, t->local);
+	mnl_attr_put(nlh, CHIMNEY_A_CONST_REMOTE_ADDRESS, len, t->remote);
+	mnl_attr_put_u16(nlh, CHIMNEY_A_CONST_LOCAL_PORT, t->lport);
+	mnl_attr_put_u16(nlh, CHIMNEY_A_CONST_REMOTE_PORT, t->rport);
+	mnl_attr_nest_end(nlh, nest);
+}
+
+/**
+ * chim_nl_offload_fd - hand a socket of this process to the NIC
+ * @nl: connection to the module
+ * @fd: socket
+ * @conn: set to what was handed over, or NULL
+ */
+int chim_nl_offload_fd(struct chim_nl *nl, int fd, struct chim_nl_conn *conn)
+{
+	char buf[NL_ROOM];
+	struct nlmsghdr *nlh;
+
+	nlh = start(nl, buf, nl->family, CHIMNEY_CMD_CONN_OFFLOAD);
+	mnl_attr_put_u32(nlh, CHIMNEY_A_CONN_FD, fd);
+	return ask(nl, nlh, on_conn, conn);
+}
+
+static int by_tuple(struct chim_nl *nl, int cmd, const struct chim_nl_tuple *t,
+		    struct chim_nl_conn *conn)
+{
+	char buf[NL_ROOM];
+	struct nlmsghdr *nlh;
+
+	nlh = start(nl, buf, nl->family, cmd);
+	put_tuple(nlh, t);
+	return ask(nl, nlh, on_conn, conn);
+}
+
+int chim_nl_offload(struct chim_nl *nl, const struct chim_nl_tuple *t,
+		    struct chim_nl_conn *conn)
+{
+	return by_tuple(nl, CHIMNEY_CMD_CONN_OFFLOAD, t, conn);
+}
+
+int chim_nl_terminate(struct chim_nl *nl, const struct chim_nl_tuple *t,
+		      struct chim_nl_conn *conn)
+{
+	return by_tuple(nl, CHIMNEY_CMD_CONN_TERMINATE, t, conn);
+}
+
+int chim_nl_get(struct chim_nl *nl, const struct chim_nl_tuple *t,
+		struct chim_nl_conn *conn)
+{
+	return by_tuple(nl, CHIMNEY_CMD_CONN_GET, t, conn);
+}
+
+int chim_nl_dev(struct chim_nl *nl, unsigned int ifindex,
+		struct chim_nl_dev *dev)
+{
+	char buf[NL_ROOM];
+	struct nlmsghdr *nlh;
+
+	nlh = start(nl, buf, nl->family, CHIMNEY_CMD_DEV_GET);
+	mnl_attr_put_u32(nlh, CHIMNEY_A_DEV_IFINDEX, ifindex);
+	return ask(nl, nlh, on_dev, dev);
+}
+
+/**
+ * chim_nl_dev_set - change one parameter of a device
+ * @nl: connection to the module
+ * @ifindex: device
+ * @attr: CHIMNEY_A_DEV_*
+ * @value: what to set it to
+ */
+int chim_nl_dev_set(struct chim_nl *nl, unsigned int ifindex, int attr,
+		    __u32 value)
+{
+	char buf[NL_ROOM];
+	struct nlmsghdr *nlh;
+
+	nlh = start(nl, buf, nl->family, CHIMNEY_CMD_DEV_SET);
+	mnl_attr_put_u32(nlh, CHIMNEY_A_DEV_IFINDEX, ifindex);
+	mnl_attr_put_u32(nlh, attr, value);
+	return ask(nl, nlh, on_dev, NULL);
+}
+
+/**
+ * chim_nl_dev_do - a command that takes nothing but the device
+ * @nl: connection to the module
+ * @ifindex: device
+ * @cmd: CHIMNEY_CMD_DEV_PAUSE, ..._RESUME or ..._UPLOAD_ALL
+ */
+int chim_nl_dev_do(struct chim_nl *nl, unsigned int ifindex, int cmd)
+{
+	char buf[NL_ROOM];
+	struct nlmsghdr *nlh;
+
+	nlh = start(nl, buf, nl->family, cmd);
+	mnl_attr_put_u32(nlh, CHIMNEY_A_DEV_IFINDEX, ifindex);
+	return ask(nl, nlh, on_dev, NULL);
 }

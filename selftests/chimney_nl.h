@@ -1,26 +1,64 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The control interface for the C programs of this folder: offload and
- * terminate connections of the calling process.
+ * The control interface for test programs: a call per command. Calls return
+ * 0 or a negative error, and then keep the kernel's words in msg.
  */
 #ifndef _CHIMNEY_NL_H
 #define _CHIMNEY_NL_H
 
-#include <stdint.h>
+#include <linux/chimney.h>
+#include <linux/types.h>
 
-struct chimney_nl;
+struct mnl_socket;
 
-/* Opens a netlink socket in the network namespace of the calling thread; NULL
- * with errno set if that fails, ENOENT if the module is not there.
+/* One for each thread that uses it. */
+struct chim_nl {
+	struct mnl_socket *sock;
+	__u32 seq;
+	__u16 family;
+	char msg[128];
+};
+
+/* Addresses that name a connection, as the host's socket has them. */
+struct chim_nl_tuple {
+	__u32 family;
+	__u8 local[16];
+	__u8 remote[16];
+	__be16 lport;
+	__be16 rport;
+};
+
+/* Values are found by attribute; those that were not there are 0. Flags are
+ * plain values, what comes in network order is in host order.
  */
-struct chimney_nl *chimney_nl_open(void);
-void chimney_nl_close(struct chimney_nl *nl);
+struct chim_nl_conn {
+	__u64 conn[CHIMNEY_A_CONN_MAX + 1];
+	__u64 constant[CHIMNEY_A_CONST_MAX + 1];
+	__u64 cached[CHIMNEY_A_CACHED_MAX + 1];
+	__u64 delegated[CHIMNEY_A_DELEGATED_MAX + 1];
+	__u64 stats[CHIMNEY_A_STATS_MAX + 1];
+};
 
-/* These return 0 or a negative error; what the kernel said about an error is
- * chimney_nl_error(). A request on one chimney_nl at a time.
- */
-int chimney_nl_offload(struct chimney_nl *nl, int fd, uint32_t *id);
-int chimney_nl_terminate(struct chimney_nl *nl, uint32_t id);
-const char *chimney_nl_error(const struct chimney_nl *nl);
+struct chim_nl_dev {
+	__u64 dev[CHIMNEY_A_DEV_MAX + 1];
+};
+
+int chim_nl_open(struct chim_nl *nl);
+void chim_nl_close(struct chim_nl *nl);
+int chim_nl_tuple_of(int fd, struct chim_nl_tuple *t);
+
+int chim_nl_offload_fd(struct chim_nl *nl, int fd, struct chim_nl_conn *conn);
+int chim_nl_offload(struct chim_nl *nl, const struct chim_nl_tuple *t,
+		    struct chim_nl_conn *conn);
+int chim_nl_terminate(struct chim_nl *nl, const struct chim_nl_tuple *t,
+		      struct chim_nl_conn *conn);
+int chim_nl_get(struct chim_nl *nl, const struct chim_nl_tuple *t,
+		struct chim_nl_conn *conn);
+
+int chim_nl_dev(struct chim_nl *nl, unsigned int ifindex,
+		struct chim_nl_dev *dev);
+int chim_nl_dev_set(struct chim_nl *nl, unsigned int ifindex, int attr,
+		    __u32 value);
+int chim_nl_dev_do(struct chim_nl *nl, unsigned int ifindex, int cmd);
 
 #endif /* _CHIMNEY_NL_H */
