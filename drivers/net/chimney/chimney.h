@@ -131,12 +131,9 @@ static inline void chim_count(struct chim_dev *cd, enum chim_counter c)
  * @posted_seq: send data below has been given to the NIC; under slock
  * @fin_posted: so has the FIN; under slock
  * @mtup_enabled: saved icsk_mtup.enabled
- * @cached: last cached state given to the NIC; under slock
- * @prot: saved sk->sk_prot
- * @af_ops: saved icsk->icsk_af_ops
  * @backlog_rcv: saved sk->sk_backlog_rcv
  * @upload_work: upload on behalf of the NIC or of a softirq
- * @rcu: for lookups
+ * @rcu: for lookups that find it without references
  */
 struct chim_conn {
 	struct sock *sk;
@@ -150,12 +147,11 @@ struct chim_conn {
 	bool fin_posted;
 	bool mtup_enabled;
 	u32 posted_seq;
-	struct chim_cached cached;
-	struct proto *prot;
-	const struct inet_connection_sock_af_ops *af_ops;
 	int (*backlog_rcv)(struct sock *sk, struct sk_buff *skb);
-	struct work_struct upload_work;
-	struct rcu_head rcu;
+	union {
+		struct work_struct upload_work;
+		struct rcu_head rcu;
+	};
 };
 
 /* Which members of a chim_update are given; one-shot triggers beside them. */

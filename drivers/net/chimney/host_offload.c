@@ -17,8 +17,15 @@
 
 static DEFINE_XARRAY_ALLOC1(chim_conns); /* id -> connection; RCU readers */
 static u32 chim_next_id;
+static struct kmem_cache *chim_conn_cache __read_mostly;
 
 static void chim_upload_work(struct work_struct *work);
+
+static void chim_free_rcu(struct rcu_head *head)
+{
+	kmem_cache_free(chim_conn_cache,
+			container_of(head, struct chim_conn, rcu));
+}
 
 /**
  * chim_host_put_conn - drop a reference
@@ -30,7 +37,7 @@ void chim_host_put_conn(struct chim_conn *conn)
 		return;
 	sock_put(conn->sk);
 	netdev_put(conn->cd->dev, &conn->dev_tracker);
-	kfree_rcu(conn, rcu);
+	call_rcu(&conn->rcu, chim_free_rcu);
 }
 
 static bool chim_conn_visible(const struct chim_conn *conn,
@@ -212,7 +219,6 @@ static int chim_move_down(struct sock *sk, struct chim_conn *conn,
 	chim_state_save(sk, st);
 	if (upd)
 		chim_state_overlay(&st->cached, upd);
-	conn->cached = st->cached;
 	conn->posted_seq = tp->snd_nxt;
 	/* Queued behind data not sent yet, the FIN is still to be posted. */
 	conn->fin_posted = (1 << sk->sk_state) & fin_sent &&
@@ -264,7 +270,7 @@ int chim_host_offload(struct sock *sk, const struct chim_update *upd,
 	struct chim_conn *conn;
 	int err;
 
-	conn = kzalloc(sizeof(*conn), GFP_KERNEL);
+	conn = kmem_cache_zalloc(chim_conn_cache, GFP_KERNEL);
 	if (!conn)
 		return -ENOMEM;
 	conn->place = CHIMNEY_PLACE_OFFLOADING;
@@ -299,7 +305,7 @@ int chim_host_offload(struct sock *sk, const struct chim_update *upd,
 
 err_unlock:
 	release_sock(sk);
-	kfree(conn);
+	kmem_cache_free(chim_conn_cache, conn);
 	return err;
 }
 
@@ -515,10 +521,9 @@ int chim_host_update(struct chim_conn *conn, const struct chim_update *upd,
 		return -ENOENT;
 	}
 	chim_state_set_cached(sk, upd);
-	spin_lock_bh(&sk->sk_lock.slock);
-	chim_state_overlay(&conn->cached, upd);
-	chim_nic_ops.update(conn->nic, &conn->cached, upd->triggers);
-	spin_unlock_bh(&sk->sk_lock.slock);
+	chim_nic_ops.query(conn->nic, st);
+	chim_state_overlay(&st->cached, upd);
+	chim_nic_ops.update(conn->nic, &st->cached, upd->triggers);
 	chim_nic_ops.query(conn->nic, st);
 	release_sock(sk);
 	chim_nl_notify_conn(conn, CHIMNEY_CMD_CONN_UPDATE_NTF, st);
@@ -581,11 +586,12 @@ const struct chim_host_ops chim_host_ops = {
 /**
  * chim_host_init - set up the host side
  *
- * Return: 0.
+ * Return: 0 or a negative error.
  */
 int chim_host_init(void)
 {
-	return 0;
+	chim_conn_cache = KMEM_CACHE(chim_conn, 0);
+	return chim_conn_cache ? 0 : -ENOMEM;
 }
 
 /**
@@ -596,4 +602,6 @@ void chim_host_exit(void)
 	WARN_ON(!xa_empty(&chim_conns));
 	flush_workqueue(chim_wq);
 	xa_destroy(&chim_conns);
+	rcu_barrier();
+	kmem_cache_destroy(chim_conn_cache);
 }

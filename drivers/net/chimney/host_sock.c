@@ -46,6 +46,11 @@ static struct proto *chim_our_prot(const struct proto *prot)
 	return NULL;
 }
 
+static struct proto *chim_orig_prot(const struct proto *ours)
+{
+	return ours == &chim_prot_v4 ? &tcp_prot : &tcpv6_prot;
+}
+
 /**
  * chim_sock_known_prot - does the socket run Linux TCP and nothing else?
  * @sk: socket
@@ -392,15 +397,16 @@ u32 chim_sock_rcv_edge(const struct sock *sk)
 	return tcp_sk(sk)->rcv_nxt + space;
 }
 
-static void chim_update_cached(struct sock *sk, struct chim_conn *conn)
+static void chim_update_cached(struct sock *sk, struct chim_conn *conn,
+			       struct chim_cached *c)
 {
-	u32 before = conn->cached.initial_rcv_wnd, triggers = 0;
+	u32 before = c->initial_rcv_wnd, triggers = 0;
 
-	if (!chim_state_cached(sk, &conn->cached))
+	if (!chim_state_cached(sk, c))
 		return;
-	if (before != conn->cached.initial_rcv_wnd)
+	if (before != c->initial_rcv_wnd)
 		triggers |= CHIMNEY_CACHED_FLAG_UPDATE_RCV_WND; /* TCA-5 */
-	chim_nic_ops.update(conn->nic, &conn->cached, triggers);
+	chim_nic_ops.update(conn->nic, c, triggers);
 }
 
 /**
@@ -429,7 +435,7 @@ void chim_sock_sync(struct sock *sk, struct chim_conn *conn)
 		chim_host_request_upload(conn, CHIMNEY_REASON_SOCKET_CALL);
 		return;
 	}
-	chim_update_cached(sk, conn);
+	chim_update_cached(sk, conn, &ind.cached);
 	push = chim_post(sk, conn);
 	if (tcp_sk(sk)->nonagle & TCP_NAGLE_PUSH) {
 		tcp_sk(sk)->nonagle &= ~TCP_NAGLE_PUSH;
@@ -612,13 +618,11 @@ void chim_sock_install(struct sock *sk, struct chim_conn *conn)
 {
 	struct inet_connection_sock *icsk = inet_csk(sk);
 
-	conn->prot = sk->sk_prot;
-	conn->af_ops = icsk->icsk_af_ops;
 	conn->backlog_rcv = sk->sk_backlog_rcv;
 	rcu_assign_sk_user_data(sk, conn);
-	icsk->icsk_af_ops = &chim_find_af_ops(conn->af_ops)->ours;
+	icsk->icsk_af_ops = &chim_find_af_ops(icsk->icsk_af_ops)->ours;
 	sk->sk_backlog_rcv = chim_backlog_rcv;
-	WRITE_ONCE(sk->sk_prot, chim_our_prot(conn->prot));
+	WRITE_ONCE(sk->sk_prot, chim_our_prot(sk->sk_prot));
 }
 
 /**
@@ -630,9 +634,12 @@ void chim_sock_install(struct sock *sk, struct chim_conn *conn)
  */
 void chim_sock_restore(struct sock *sk, struct chim_conn *conn)
 {
-	WRITE_ONCE(sk->sk_prot, conn->prot);
+	struct inet_connection_sock *icsk = inet_csk(sk);
+
+	WRITE_ONCE(sk->sk_prot, chim_orig_prot(sk->sk_prot));
 	sk->sk_backlog_rcv = conn->backlog_rcv;
-	inet_csk(sk)->icsk_af_ops = conn->af_ops;
+	icsk->icsk_af_ops = container_of(icsk->icsk_af_ops,
+					 struct chim_af_ops, ours)->orig;
 	rcu_assign_sk_user_data(sk, NULL);
 }
 

@@ -20,9 +20,9 @@
 #define NIC_SWS_NS		(200 * NSEC_PER_MSEC)
 /* 24 days, RFC 7323 5.5 */
 #define NIC_PAWS_NS		(24LL * 86400 * NSEC_PER_SEC)
-#define NIC_OOW_ACK_NS		(500 * NSEC_PER_MSEC)	/* ACK loop guard */
+#define NIC_OOW_ACK_MS		500		/* ACK loop guard */
 /* BRA-6 */
-#define NIC_SYN_ACK_NS		(3 * NSEC_PER_SEC)
+#define NIC_SYN_ACK_MS		3000
 /* BRA-7 */
 #define NIC_MITIGATE_NS		(300 * NSEC_PER_SEC)
 #define NIC_IW_SEGS		10		/* restart window, RFC 6928 */
@@ -131,6 +131,7 @@ struct nic_scoreboard {
  * @srtt_us: smoothed RTT times 8; 0 = none
  * @rttvar_us: variation times 4
  * @rtt_seq: end of the segment being timed
+ * @rtt_start: when it was sent, us
  * @mss: effective MSS, bytes of payload without SACK blocks
  * @rcv_nxt: RCV.NXT
  * @rcv_adv: right edge on offer
@@ -140,14 +141,13 @@ struct nic_scoreboard {
  * @ooo_last: start of the segment that came last out of order
  * @ooo_segs: segments in @ooo
  * @dwnd: reserved
- * @rtt_start: when the segment being timed was sent, us
  * @cached: cached state
  * @stats: counters
  * @ts_stamp: when @ts_recent was received, ns
  * @rtx_start: when the segment at @snd_una was first sent, if it timed out
- * @last_send: when data was last sent
- * @last_oow: when a pure out-of-window segment was last answered
- * @last_syn: when a SYN was last answered
+ * @last_send: when data was last sent, us
+ * @last_oow: when a pure out-of-window segment was last answered, ms, or 0
+ * @last_syn: when a SYN was last answered, ms, or 0
  * @ka_base: when the peer was last heard
  * @t_rtx: retransmit, persist or FIN_WAIT_2 deadline
  * @t_ka: keepalive deadline
@@ -155,11 +155,11 @@ struct nic_scoreboard {
  * @t_sws: send override deadline
  * @timer: fires at the earliest of these or before
  * @board: scoreboard, allocated with the first SACK
- * @txq: clones of the host's buffers, from SND.UNA on
- * @rxq: in-order segments for the host
  * @ooo: segments out of order
+ * @rxq: in-order segments for the host
  * @held: segments held back for the host
- * @rcu: for lookups
+ * @txq: clones of the host's buffers, from SND.UNA on
+ * @rcu: for lookups that find a connection on its way out; it has no @txq
  */
 struct nic_conn {
 	struct rhash_head node;
@@ -212,13 +212,13 @@ struct nic_conn {
 	u32 ooo_last;
 	u32 ooo_segs;
 	u32 dwnd;
+	u32 last_send;
+	u32 last_oow;
+	u32 last_syn;
 	struct chim_cached cached;
 	struct chim_conn_stats stats;
 	ktime_t ts_stamp;
 	ktime_t rtx_start;
-	ktime_t last_send;
-	ktime_t last_oow;
-	ktime_t last_syn;
 	ktime_t ka_base;
 	ktime_t t_rtx;
 	ktime_t t_ka;
@@ -226,11 +226,13 @@ struct nic_conn {
 	ktime_t t_sws;
 	struct hrtimer timer;
 	struct nic_scoreboard *board;
-	struct sk_buff_head txq;
-	struct sk_buff_head rxq;
 	struct rb_root ooo;
+	struct sk_buff_head rxq;
 	struct sk_buff_head held;
-	struct rcu_head rcu;
+	union {
+		struct sk_buff_head txq;
+		struct rcu_head rcu;
+	};
 };
 
 static inline bool nic_after(u32 a, u32 b)

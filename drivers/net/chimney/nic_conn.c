@@ -155,7 +155,7 @@ static void nic_load(struct nic_conn *c, const struct chim_state *st)
 	c->t_sws = CHIM_IDLE;
 	c->rtx_start = d->total_rt ? ktime_sub_ns(ktime_get(), d->total_rt) :
 				     CHIM_IDLE;
-	c->last_send = ktime_get();
+	c->last_send = (u32)ktime_to_us(ktime_get());
 	if (d->in_recovery)
 		c->flags |= NIC_LOSS;
 	if (!d->snd_wnd && c->t_rtx != CHIM_IDLE &&
@@ -350,6 +350,7 @@ static void nic_fetch_locked(struct nic_conn *c, struct chim_indication *ind)
 	ind->snd_max = c->snd_max;
 	ind->cwnd = c->cwnd;
 	ind->srtt_us = c->srtt_us;
+	ind->cached = c->cached;
 	ind->state = c->state;
 	ind->reason = c->reason;
 	c->flags &= ~NIC_EVENT;
@@ -577,7 +578,7 @@ int chim_nic_init(void)
 {
 	int err;
 
-	nic_cache = KMEM_CACHE(nic_conn, SLAB_HWCACHE_ALIGN);
+	nic_cache = KMEM_CACHE(nic_conn, 0);
 	if (!nic_cache)
 		return -ENOMEM;
 	err = rhashtable_init(&nic_table, &nic_table_params);

@@ -119,17 +119,24 @@ static bool nic_in_window(const struct nic_conn *c, const struct nic_seg *s)
 	return !nic_after(s->seq, c->rcv_nxt + wnd);
 }
 
+/* At most one answer in ms milliseconds; *last is 0 before the first. */
+static bool nic_ratelimit(u32 *last, ktime_t now, u32 ms)
+{
+	u32 t = max((u32)ktime_to_ms(now), 1U);
+
+	if (*last && t - *last < ms)
+		return false;
+	*last = t;
+	return true;
+}
+
 /* Answer something unacceptable, but do not feed an ACK loop. */
 static void nic_ack_unacceptable(struct nic_conn *c, const struct nic_seg *s)
 {
-	if (!s->len && !(s->flags & (TCPHDR_SYN | TCPHDR_FIN))) {
-		/* A keepalive probe is answered at once [KA7]. */
-		if (ktime_to_ns(ktime_sub(s->now, c->last_oow)) <
-		    NIC_OOW_ACK_NS && c->last_oow)
-			return;
-		c->last_oow = s->now;
-	}
-	c->flags |= NIC_ACK_NOW;
+	/* A keepalive probe is answered at once [KA7]. */
+	if (s->len || s->flags & (TCPHDR_SYN | TCPHDR_FIN) ||
+	    nic_ratelimit(&c->last_oow, s->now, NIC_OOW_ACK_MS))
+		c->flags |= NIC_ACK_NOW;
 }
 
 /* Per connection, never a shared budget [SEC-2]. */
@@ -174,11 +181,8 @@ static void nic_syn(struct nic_conn *c, const struct nic_seg *s)
 		c->flags |= NIC_ACK_NOW;
 		return;
 	}
-	if (c->last_syn && ktime_to_ns(ktime_sub(s->now, c->last_syn)) <
-			   NIC_SYN_ACK_NS)
-		return;
-	c->last_syn = s->now;
-	nic_challenge(c, s);
+	if (nic_ratelimit(&c->last_syn, s->now, NIC_SYN_ACK_MS))
+		nic_challenge(c, s);
 }
 
 static void nic_ts_update(struct nic_conn *c, const struct nic_seg *s)

@@ -430,7 +430,7 @@ static u32 nic_send_data(struct nic_conn *c, u32 seq, u32 len, bool fin)
 	}
 	if (len && len % c->mss)
 		c->snd_sml = seq + len;
-	c->last_send = now;
+	c->last_send = (u32)ktime_to_us(now);
 	if (c->snd_wnd)
 		chim_nic_rtx_start(c, now);
 	nic_xmit_skb(c, skb, seq, flags);
@@ -663,7 +663,7 @@ void chim_nic_output(struct nic_conn *c, bool force)
 
 	/* RFC 5681 4.1: restart window after an idle period. */
 	if (nic_idle(c) && !c->rtx_count &&
-	    ktime_us_delta(ktime_get(), c->last_send) > chim_nic_rto_us(c))
+	    (u32)ktime_to_us(ktime_get()) - c->last_send > chim_nic_rto_us(c))
 		c->cwnd = min(c->cwnd, NIC_IW_SEGS * c->mss);
 
 	if (c->flags & NIC_RECOVERY &&

@@ -217,6 +217,7 @@ struct chim_state {
  * @snd_max: everything below has been sent
  * @cwnd: congestion window, bytes; for the host's send buffer
  * @srtt_us: smoothed RTT in us, times 8; for the host's receive buffer
+ * @cached: cached state as the NIC has it, for the host to compare
  * @state: enum chimney_tcp_state
  * @reason: enum chimney_reason if the NIC asks for the upload, else 0
  */
@@ -226,6 +227,7 @@ struct chim_indication {
 	u32 snd_max;
 	u32 cwnd;
 	u32 srtt_us;
+	struct chim_cached cached;
 	u8 state;
 	u8 reason;
 };
