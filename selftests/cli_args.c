@@ -185,6 +185,9 @@ static const struct line {
 	  NULL },
 	{ 0, "conn offload " SEL " idle 2h dev lo",
 	  C("offload " TUPLE) CACHED("ka-timeout=7200000"), NULL },
+	/* A device of another hz took it: times are mended. */
+	{ 0, "conn offload dst 2001:db8::9 idle 75s",
+	  C("update id=3") CACHED("ka-timeout=7500"), "3: host" },
 	{ 2, "conn offload " SEL " dev lo dev lo", NULL, "given twice" },
 	{ 1, "conn offload " SEL " idle 2h dev no-such-dev", NULL,
 	  "there is no device" },
@@ -550,7 +553,7 @@ static void answer_chimney(char *buf, size_t *len)
 {
 	const struct nlmsghdr *req = &fake_request.nlh;
 	bool dump = (req->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP;
-	const struct nlattr *tb[ATTRS_MAX];
+	const struct nlattr *tb[ATTRS_MAX], *c[ATTRS_MAX];
 	struct nlmsghdr *nlh;
 	__u32 id;
 
@@ -574,6 +577,9 @@ static void answer_chimney(char *buf, size_t *len)
 				     (char *)req);
 			return;
 		}
+		nl_parse_nest(tb[CHIMNEY_A_CONN_CONST], c, attrs_const.max);
+		if (nl_u32(c[CHIMNEY_A_CONST_FAMILY], 0) == AF_INET6)
+			id = 3;
 		answer_conn(buf, len, id, dump);
 	}
 	if (dump)
