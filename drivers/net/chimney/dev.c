@@ -145,11 +145,10 @@ static netdev_tx_t chim_start_xmit(struct sk_buff *skb, struct net_device *dev)
 /* Give every connection back to the host while the device can still send. */
 static void chim_dev_close_conns(struct chim_dev *cd)
 {
-	WRITE_ONCE(cd->closing, true);
-	/* An offload counts itself in @conns before it looks at @closing, so
-	 * that either it sees the flag or it is seen here.
+	/* An offload makes itself known before it looks at @closing, so that
+	 * either it sees the flag, or the upload sees it.
 	 */
-	smp_mb();
+	WRITE_ONCE(cd->closing, true);
 	chim_host_upload_dev(cd, CHIMNEY_REASON_DEVICE);
 }
 
