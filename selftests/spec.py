@@ -15,9 +15,19 @@ import sys
 
 import yaml
 
-TOP = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
-SPEC = os.path.join(TOP, "Documentation/netlink/specs/chimney.yaml")
-HEADER = os.path.join(TOP, "include/uapi/linux/chimney.h")
+SPEC = "Documentation/netlink/specs/chimney.yaml"
+HEADER = "include/uapi/linux/chimney.h"
+
+
+def top():
+    """The folder that has the specification, above this file."""
+    path = os.path.realpath(__file__)
+    while path != "/":
+        path = os.path.dirname(path)
+        if os.path.exists(os.path.join(path, SPEC)):
+            return path
+    sys.exit("specification not found")
+
 
 # linux/netlink.h, linux/genetlink.h
 NETLINK_GENERIC = 16
@@ -68,7 +78,7 @@ def same(what, spec, other, where):
 
 class Spec:
     def __init__(self):
-        with open(SPEC, encoding="ascii") as f:
+        with open(os.path.join(top(), SPEC), encoding="ascii") as f:
             self.yaml = yaml.safe_load(f)
         self.sets = {}
         self.subsets = {}
@@ -148,7 +158,7 @@ def expected_names(spec):
 
 def header_names():
     """Names and values as the header has them, and the names of its enums."""
-    with open(HEADER, encoding="ascii") as f:
+    with open(os.path.join(top(), HEADER), encoding="ascii") as f:
         text = f.read()
     text = re.sub(r"/\*.*?\*/", "", text, flags=re.S)
     names = {}

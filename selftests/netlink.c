@@ -1,0 +1,2268 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The control interface: every command, every refusal with its error, its
+ * words and the attribute it blames, who may do what, namespaces, dumps while
+ * connections come and go, and notifications.
+ *
+ * Each test runs in network namespaces of its own:
+ *
+ *	host  chim0 192.0.2.1/24 2001:db8::1/64
+ *	        |
+ *	      veth0 ------------------- veth1  peer 192.0.2.2/24 2001:db8::2/64
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <libmnl/libmnl.h>
+#include <linux/chimney.h>
+#include <linux/genetlink.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "kselftest_harness.h"
+
+#define NOBODY		65534
+#define BUF		32768
+#define MAX_REPLIES	8
+#define PORT		5000
+
+/* ---- netlink ------------------------------------------------------------ */
+
+/**
+ * struct answer - what came back on a request
+ * @err: 0 or a positive errno
+ * @msg: words of the kernel
+ * @bad: offset of the attribute blamed, 0 if none
+ * @miss: type of the attribute that is missing, 0 if none
+ * @intr: a dump was marked as interrupted
+ * @n: number of replies
+ * @reply: replies
+ * @buf: the bytes of @reply
+ */
+struct answer {
+	int err;
+	char msg[128];
+	__u32 bad;
+	__u32 miss;
+	bool intr;
+	int n;
+	struct nlmsghdr *reply[MAX_REPLIES];
+	char buf[2 * BUF];
+};
+
+static struct answer answer;
+static __u16 family;
+static __u32 group;
+static __u32 seq;
+
+static struct mnl_socket *nl_open(void)
+{
+	struct mnl_socket *nl = mnl_socket_open(NETLINK_GENERIC);
+	struct timeval tv = { .tv_sec = 20 };
+	int one = 1;
+
+	if (!nl || mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID))
+		return NULL;
+	mnl_socket_setsockopt(nl, NETLINK_EXT_ACK, &one, sizeof(one));
+	mnl_socket_setsockopt(nl, NETLINK_CAP_ACK, &one, sizeof(one));
+	setsockopt(mnl_socket_get_fd(nl), SOL_SOCKET, SO_RCVTIMEO, &tv,
+		   sizeof(tv));
+	return nl;
+}
+
+static struct nlmsghdr *nl_req(__u16 type, __u8 cmd, __u16 flags)
+{
+	static char bufs[4][BUF];
+	static int next;
+	struct genlmsghdr *genl;
+	struct nlmsghdr *nlh;
+
+	nlh = mnl_nlmsg_put_header(bufs[next++ % 4]);
+	nlh->nlmsg_type = type;
+	nlh->nlmsg_flags = NLM_F_REQUEST | flags;
+	if (!(flags & NLM_F_DUMP))
+		nlh->nlmsg_flags |= NLM_F_ACK;
+	genl = mnl_nlmsg_put_extra_header(nlh, sizeof(*genl));
+	genl->cmd = cmd;
+	genl->version = CHIMNEY_FAMILY_VERSION;
+	return nlh;
+}
+
+static struct nlmsghdr *req(__u8 cmd)
+{
+	return nl_req(family, cmd, 0);
+}
+
+static struct nlattr *put(struct nlmsghdr *nlh, __u16 type, const void *data,
+			  size_t len)
+{
+	struct nlattr *attr = mnl_nlmsg_get_payload_tail(nlh);
+
+	mnl_attr_put(nlh, type, len, data);
+	return attr;
+}
+
+static struct nlattr *put_u32(struct nlmsghdr *nlh, __u16 type, __u32 val)
+{
+	return put(nlh, type, &val, sizeof(val));
+}
+
+static struct nlattr *put_be16(struct nlmsghdr *nlh, __u16 type, __u16 val)
+{
+	val = htons(val);
+	return put(nlh, type, &val, sizeof(val));
+}
+
+static struct nlattr *put_flags(struct nlmsghdr *nlh, __u32 value,
+				__u32 selector)
+{
+	struct nla_bitfield32 flags = { value, selector };
+
+	return put(nlh, CHIMNEY_A_CACHED_FLAGS, &flags, sizeof(flags));
+}
+
+static void nl_error(const struct nlmsghdr *nlh)
+{
+	const struct nlmsgerr *e = mnl_nlmsg_get_payload(nlh);
+	const struct nlattr *attr;
+	size_t skip = sizeof(*e);
+
+	if (nlh->nlmsg_type == NLMSG_DONE)
+		skip = sizeof(int);
+	if (mnl_nlmsg_get_payload_len(nlh) < sizeof(int))
+		return;
+	answer.err = -e->error;
+	if (!(nlh->nlmsg_flags & NLM_F_ACK_TLVS))
+		return;
+	mnl_attr_for_each(attr, nlh, skip) {
+		switch (mnl_attr_get_type(attr)) {
+		case NLMSGERR_ATTR_MSG:
+			snprintf(answer.msg, sizeof(answer.msg), "%s",
+				 mnl_attr_get_str(attr));
+			break;
+		case NLMSGERR_ATTR_OFFS:
+			answer.bad = mnl_attr_get_u32(attr);
+			break;
+		case NLMSGERR_ATTR_MISS_TYPE:
+			answer.miss = mnl_attr_get_u32(attr);
+			break;
+		}
+	}
+}
+
+/* Take what has been received; returns false if that is all. */
+static bool nl_take(char *buf, int len, size_t *used)
+{
+	struct nlmsghdr *nlh = (struct nlmsghdr *)buf;
+
+	for (; mnl_nlmsg_ok(nlh, len); nlh = mnl_nlmsg_next(nlh, &len)) {
+		if (nlh->nlmsg_flags & NLM_F_DUMP_INTR)
+			answer.intr = true;
+		if (nlh->nlmsg_seq != seq)
+			continue;
+		if (nlh->nlmsg_type == NLMSG_ERROR ||
+		    nlh->nlmsg_type == NLMSG_DONE) {
+			nl_error(nlh);
+			return false;
+		}
+		if (answer.n == MAX_REPLIES)
+			continue;
+		answer.reply[answer.n++] = memcpy(answer.buf + *used, nlh,
+						  nlh->nlmsg_len);
+		*used += MNL_ALIGN(nlh->nlmsg_len);
+	}
+	return true;
+}
+
+/* Send a request and wait for the answer: 0 or a positive errno. */
+static int ask(struct mnl_socket *nl, struct nlmsghdr *nlh)
+{
+	char buf[BUF];
+	size_t used = 0;
+	int len;
+
+	memset(&answer, 0, sizeof(answer));
+	nlh->nlmsg_seq = ++seq;
+	if (mnl_socket_sendto(nl, nlh, nlh->nlmsg_len) < 0) {
+		answer.err = errno;
+		return answer.err;
+	}
+	do {
+		len = mnl_socket_recvfrom(nl, buf, sizeof(buf));
+		if (len < 0) {
+			answer.err = ETIMEDOUT;
+			return answer.err;
+		}
+	} while (nl_take(buf, len, &used));
+	return answer.err;
+}
+
+/* Find an attribute of a message by its path, which ends with 0. */
+static const struct nlattr *find(const struct nlmsghdr *nlh, int type, ...)
+{
+	const struct nlattr *attr, *found = NULL;
+	va_list path;
+
+	mnl_attr_for_each(attr, nlh, sizeof(struct genlmsghdr)) {
+		if (mnl_attr_get_type(attr) == type)
+			found = attr;
+	}
+	va_start(path, type);
+	while (found && (type = va_arg(path, int))) {
+		const struct nlattr *nest = found;
+
+		found = NULL;
+		mnl_attr_for_each_nested(attr, nest) {
+			if (mnl_attr_get_type(attr) == type)
+				found = attr;
+		}
+	}
+	va_end(path);
+	return found;
+}
+
+static __u32 attr_u32(const struct nlattr *attr)
+{
+	/* No test expects this value. */
+	return attr ? mnl_attr_get_u32(attr) : 0xdeadbeef;
+}
+
+/* The first reply of the last answer */
+#define got(...)	find(answer.reply[0], __VA_ARGS__, 0)
+#define got_u32(...)	attr_u32(got(__VA_ARGS__))
+#define cached_u32(a)	got_u32(CHIMNEY_A_CONN_CACHED, CHIMNEY_A_CACHED_##a)
+
+static int nl_family(struct mnl_socket *nl)
+{
+	struct nlmsghdr *nlh = nl_req(GENL_ID_CTRL, CTRL_CMD_GETFAMILY, 0);
+	const struct nlattr *attr, *nest;
+
+	mnl_attr_put_strz(nlh, CTRL_ATTR_FAMILY_NAME, CHIMNEY_FAMILY_NAME);
+	if (ask(nl, nlh) || answer.n != 1)
+		return -1;
+	family = mnl_attr_get_u16(got(CTRL_ATTR_FAMILY_ID));
+	mnl_attr_for_each_nested(nest, got(CTRL_ATTR_MCAST_GROUPS)) {
+		mnl_attr_for_each_nested(attr, nest) {
+			if (mnl_attr_get_type(attr) == CTRL_ATTR_MCAST_GRP_ID)
+				group = mnl_attr_get_u32(attr);
+		}
+	}
+	return group ? 0 : -1;
+}
+
+static int nl_join(struct mnl_socket *nl)
+{
+	return mnl_socket_setsockopt(nl, NETLINK_ADD_MEMBERSHIP, &group,
+				     sizeof(group)) ? errno : 0;
+}
+
+/* ---- namespaces and sockets --------------------------------------------- */
+
+/**
+ * struct env - what every test finds
+ * @host: network namespace of the device, the one the test runs in
+ * @peer: the other one
+ * @nl: netlink socket in the host's namespace
+ * @ifindex: of chim0
+ * @veth: index of the device below
+ * @sk: socket of a connection from host to peer, not offloaded yet
+ * @far: its other end
+ * @listener: socket that @far came from
+ */
+struct env {
+	int host;
+	int peer;
+	struct mnl_socket *nl;
+	__u32 ifindex;
+	__u32 veth;
+	int sk;
+	int far;
+	int listener;
+};
+
+static int shell(const char *fmt, ...)
+{
+	char cmd[2048];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(cmd, sizeof(cmd), fmt, ap);
+	va_end(ap);
+	return system(cmd);
+}
+
+static int new_netns(void)
+{
+	if (unshare(CLONE_NEWNET))
+		return -1;
+	return open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+}
+
+static int env_setup(struct env *e)
+{
+	memset(e, 0, sizeof(*e));
+	e->sk = -1;
+	e->far = -1;
+	e->listener = -1;
+	e->peer = new_netns();
+	e->host = new_netns();
+	if (e->peer < 0 || e->host < 0)
+		return -1;
+	if (shell("ip -batch - <<END\n"
+		  "link set lo up\n"
+		  "link add veth0 type veth peer name veth1 netns /proc/%d/fd/%d\n"
+		  "link add link veth0 name chim0 type chimney\n"
+		  "address add 192.0.2.1/24 dev chim0\n"
+		  "address add 2001:db8::1/64 dev chim0 nodad\n"
+		  "link set veth0 up\n"
+		  "link set chim0 up\n"
+		  "END\n", getpid(), e->peer))
+		return -1;
+	if (setns(e->peer, CLONE_NEWNET) ||
+	    shell("ip -batch - <<END\n"
+		  "link set lo up\n"
+		  "address add 192.0.2.2/24 dev veth1\n"
+		  "address add 2001:db8::2/64 dev veth1 nodad\n"
+		  "link set veth1 up\n"
+		  "END\n") ||
+	    setns(e->host, CLONE_NEWNET))
+		return -1;
+	e->ifindex = if_nametoindex("chim0");
+	e->veth = if_nametoindex("veth0");
+	e->nl = nl_open();
+	if (!e->nl)
+		return -1;
+	return nl_family(e->nl);
+}
+
+static void env_teardown(struct env *e)
+{
+	close(e->sk);
+	close(e->far);
+	close(e->listener);
+	mnl_socket_close(e->nl);
+}
+
+static socklen_t address(struct sockaddr_storage *ss, int af, bool peer)
+{
+	struct sockaddr_in6 *sin6 = (void *)ss;
+	struct sockaddr_in *sin = (void *)ss;
+
+	memset(ss, 0, sizeof(*ss));
+	ss->ss_family = af;
+	if (af == AF_INET) {
+		sin->sin_addr.s_addr = htonl(peer ? 0xc0000202 : 0xc0000201);
+		sin->sin_port = htons(peer ? PORT : 0);
+		return sizeof(*sin);
+	}
+	inet_pton(AF_INET6, peer ? "2001:db8::2" : "2001:db8::1",
+		  &sin6->sin6_addr);
+	sin6->sin6_port = htons(peer ? PORT : 0);
+	return sizeof(*sin6);
+}
+
+static int env_listen(struct env *e, int af)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = address(&ss, af, true);
+	int one = 1;
+
+	if (setns(e->peer, CLONE_NEWNET))
+		return -1;
+	e->listener = socket(af, SOCK_STREAM, 0);
+	setsockopt(e->listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (bind(e->listener, (struct sockaddr *)&ss, len) ||
+	    listen(e->listener, 512))
+		return -1;
+	return setns(e->host, CLONE_NEWNET);
+}
+
+/* A connection from host to peer. @mapped: an IPv6 socket that speaks IPv4.
+ * @dev: device to bind to, or NULL.
+ */
+static int env_connect(struct env *e, int af, bool mapped, const char *dev,
+		       int *far)
+{
+	struct sockaddr_in6 sin6 = { .sin6_family = AF_INET6 };
+	struct timeval tv = { .tv_sec = 20 };
+	struct sockaddr_storage ss;
+	socklen_t len = address(&ss, af, true);
+	int sk;
+
+	sk = socket(mapped ? AF_INET6 : af, SOCK_STREAM, 0);
+	if (dev && setsockopt(sk, SOL_SOCKET, SO_BINDTODEVICE, dev,
+			      strlen(dev) + 1))
+		return -1;
+	if (mapped) {
+		inet_pton(AF_INET6, "::ffff:192.0.2.2", &sin6.sin6_addr);
+		sin6.sin6_port = htons(PORT);
+		memcpy(&ss, &sin6, sizeof(sin6));
+		len = sizeof(sin6);
+	}
+	setsockopt(sk, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
+	if (connect(sk, (struct sockaddr *)&ss, len))
+		return -1;
+	*far = accept(e->listener, NULL, NULL);
+	setsockopt(*far, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
+	return sk;
+}
+
+/* A byte there and back: 0 if they arrive. */
+static int ping(int sk, int far)
+{
+	static char next;
+	char c = ++next, d = 0;
+
+	if (send(sk, &c, 1, MSG_NOSIGNAL) != 1 || recv(far, &d, 1, 0) != 1 ||
+	    c != d)
+		return -1;
+	if (send(far, &c, 1, MSG_NOSIGNAL) != 1 || recv(sk, &d, 1, 0) != 1 ||
+	    c != d)
+		return -1;
+	return 0;
+}
+
+static int get_opt(int sk, int level, int name)
+{
+	socklen_t len = sizeof(int);
+	int val = -1;
+
+	getsockopt(sk, level, name, &val, &len);
+	return val;
+}
+
+static unsigned int inode_of(int sk)
+{
+	struct stat st;
+
+	return fstat(sk, &st) ? 0 : st.st_ino;
+}
+
+/* Addresses of a socket, as they stand in a request */
+struct tuple {
+	__u32 family;
+	char local[16];
+	char remote[16];
+	int len;
+	__u16 lport;
+	__u16 rport;
+};
+
+static struct tuple tuple_of(int sk)
+{
+	struct sockaddr_in6 l = {}, r = {};
+	struct sockaddr_in *sin;
+	socklen_t len = sizeof(l);
+	struct tuple t = {};
+
+	getsockname(sk, (struct sockaddr *)&l, &len);
+	len = sizeof(r);
+	getpeername(sk, (struct sockaddr *)&r, &len);
+	t.family = l.sin6_family;
+	t.lport = ntohs(l.sin6_port);
+	t.rport = ntohs(r.sin6_port);
+	if (t.family == AF_INET) {
+		t.len = 4;
+		sin = (struct sockaddr_in *)&l;
+		memcpy(t.local, &sin->sin_addr, 4);
+		sin = (struct sockaddr_in *)&r;
+		memcpy(t.remote, &sin->sin_addr, 4);
+	} else {
+		t.len = 16;
+		memcpy(t.local, &l.sin6_addr, 16);
+		memcpy(t.remote, &r.sin6_addr, 16);
+	}
+	return t;
+}
+
+/* IPv4 on an IPv6 socket is IPv4 on the wire. */
+static struct tuple tuple_on_wire(int sk)
+{
+	struct tuple t = tuple_of(sk);
+
+	if (t.len == 16 &&
+	    IN6_IS_ADDR_V4MAPPED((struct in6_addr *)t.local)) {
+		t.family = AF_INET;
+		t.len = 4;
+		memmove(t.local, t.local + 12, 4);
+		memmove(t.remote, t.remote + 12, 4);
+	}
+	return t;
+}
+
+/* Returns the nest; of its attributes, those of which skip names one are
+ * left out.
+ */
+static struct nlattr *put_tuple(struct nlmsghdr *nlh, const struct tuple *t,
+				int skip)
+{
+	struct nlattr *nest = mnl_attr_nest_start(nlh, CHIMNEY_A_CONN_CONST);
+
+	if (skip != CHIMNEY_A_CONST_FAMILY)
+		put_u32(nlh, CHIMNEY_A_CONST_FAMILY, t->family);
+	if (skip != CHIMNEY_A_CONST_LOCAL_ADDRESS)
+		put(nlh, CHIMNEY_A_CONST_LOCAL_ADDRESS, t->local, t->len);
+	if (skip != CHIMNEY_A_CONST_REMOTE_ADDRESS)
+		put(nlh, CHIMNEY_A_CONST_REMOTE_ADDRESS, t->remote, t->len);
+	if (skip != CHIMNEY_A_CONST_LOCAL_PORT)
+		put_be16(nlh, CHIMNEY_A_CONST_LOCAL_PORT, t->lport);
+	if (skip != CHIMNEY_A_CONST_REMOTE_PORT)
+		put_be16(nlh, CHIMNEY_A_CONST_REMOTE_PORT, t->rport);
+	mnl_attr_nest_end(nlh, nest);
+	return nest;
+}
+
+/* ---- commands ----------------------------------------------------------- */
+
+static int dev_cmd(struct env *e, __u8 cmd)
+{
+	struct nlmsghdr *nlh = req(cmd);
+
+	put_u32(nlh, CHIMNEY_A_DEV_IFINDEX, e->ifindex);
+	return ask(e->nl, nlh);
+}
+
+static int set_param(struct env *e, __u16 type, __u32 val)
+{
+	struct nlmsghdr *nlh = req(CHIMNEY_CMD_DEV_SET);
+
+	put_u32(nlh, CHIMNEY_A_DEV_IFINDEX, e->ifindex);
+	put_u32(nlh, type, val);
+	return ask(e->nl, nlh);
+}
+
+static __u32 param(struct env *e, __u16 type)
+{
+	if (dev_cmd(e, CHIMNEY_CMD_DEV_GET) || answer.n != 1)
+		return 0xdeadbeef;
+	return got_u32(type);
+}
+
+static int conn_cmd(struct env *e, __u8 cmd, __u32 id)
+{
+	struct nlmsghdr *nlh = req(cmd);
+
+	put_u32(nlh, CHIMNEY_A_CONN_ID, id);
+	return ask(e->nl, nlh);
+}
+
+/* Returns the id, or 0. */
+static __u32 offload(struct env *e, int sk)
+{
+	struct nlmsghdr *nlh = req(CHIMNEY_CMD_CONN_OFFLOAD);
+
+	put_u32(nlh, CHIMNEY_A_CONN_FD, sk);
+	if (ask(e->nl, nlh) || answer.n != 1)
+		return 0;
+	return got_u32(CHIMNEY_A_CONN_ID);
+}
+
+static int update(struct env *e, __u32 id, __u16 type, __u32 val)
+{
+	struct nlmsghdr *nlh = req(CHIMNEY_CMD_CONN_UPDATE);
+	struct nlattr *nest;
+
+	put_u32(nlh, CHIMNEY_A_CONN_ID, id);
+	nest = mnl_attr_nest_start(nlh, CHIMNEY_A_CONN_CACHED);
+	put_u32(nlh, type, val);
+	mnl_attr_nest_end(nlh, nest);
+	return ask(e->nl, nlh);
+}
+
+static int update_flags(struct env *e, __u32 id, __u32 value, __u32 selector)
+{
+	struct nlmsghdr *nlh = req(CHIMNEY_CMD_CONN_UPDATE);
+	struct nlattr *nest;
+
+	put_u32(nlh, CHIMNEY_A_CONN_ID, id);
+	nest = mnl_attr_nest_start(nlh, CHIMNEY_A_CONN_CACHED);
+	put_flags(nlh, value, selector);
+	mnl_attr_nest_end(nlh, nest);
+	return ask(e->nl, nlh);
+}
+
+static __u32 cached_flags(void)
+{
+	const struct nlattr *attr = got(CHIMNEY_A_CONN_CACHED,
+					CHIMNEY_A_CACHED_FLAGS);
+	struct nla_bitfield32 flags = {};
+
+	if (attr)
+		memcpy(&flags, mnl_attr_get_payload(attr), sizeof(flags));
+	return flags.selector << 16 | flags.value;
+}
+
+static int dump(struct env *e, __u8 cmd)
+{
+	return ask(e->nl, nl_req(family, cmd, NLM_F_DUMP));
+}
+
+/* Everything a command could have changed, in bytes that can be compared. */
+static size_t snapshot(struct env *e, char *buf)
+{
+	static const int opts[][2] = {
+		{ SOL_SOCKET, SO_KEEPALIVE },
+		{ SOL_SOCKET, SO_PRIORITY },
+		{ SOL_SOCKET, SO_RCVBUF },
+		{ IPPROTO_TCP, TCP_KEEPIDLE },
+		{ IPPROTO_TCP, TCP_KEEPINTVL },
+		{ IPPROTO_TCP, TCP_KEEPCNT },
+		{ IPPROTO_TCP, TCP_NODELAY },
+		{ IPPROTO_TCP, TCP_USER_TIMEOUT },
+		{ IPPROTO_IP, IP_TTL },
+		{ IPPROTO_IP, IP_TOS },
+	};
+	const struct nlattr *attr;
+	unsigned int i;
+	char *p = buf;
+	int val;
+
+	dev_cmd(e, CHIMNEY_CMD_DEV_GET);
+	for (i = CHIMNEY_A_DEV_HZ; i <= CHIMNEY_A_DEV_UPLOADS; i++) {
+		attr = got(i);
+		memcpy(p, attr, attr->nla_len);
+		p += attr->nla_len;
+	}
+	dump(e, CHIMNEY_CMD_CONN_GET);
+	for (i = 0; i < answer.n; i++) {
+		val = attr_u32(find(answer.reply[i], CHIMNEY_A_CONN_ID, 0));
+		memcpy(p, &val, sizeof(val));
+		p += sizeof(val);
+		attr = find(answer.reply[i], CHIMNEY_A_CONN_CACHED, 0);
+		memcpy(p, attr, attr->nla_len);
+		p += attr->nla_len;
+	}
+	for (i = 0; e->sk >= 0 && i < ARRAY_SIZE(opts); i++) {
+		val = get_opt(e->sk, opts[i][0], opts[i][1]);
+		memcpy(p, &val, sizeof(val));
+		p += sizeof(val);
+	}
+	return p - buf;
+}
+
+/* The request must be refused with this error, with words that contain text,
+ * blaming bad, if given, or saying that type miss is missing, if given; and
+ * must have changed nothing.
+ */
+static void check_refused(struct __test_metadata *_metadata, struct env *e,
+			  struct nlmsghdr *nlh, int err, const char *text,
+			  const struct nlattr *bad, __u32 miss, int line)
+{
+	size_t offset = bad ? (char *)bad - (char *)nlh : 0;
+	char before[BUF], after[BUF];
+	size_t len;
+
+	len = snapshot(e, before);
+	ask(e->nl, nlh);
+	EXPECT_EQ(err, answer.err)
+		TH_LOG("line %d: %s: %s", line, strerror(answer.err),
+		       answer.msg);
+	EXPECT_NE(NULL, strstr(answer.msg, text))
+		TH_LOG("line %d: '%s' has no '%s'", line, answer.msg, text);
+	EXPECT_EQ(offset, answer.bad)
+		TH_LOG("line %d: %s: wrong attribute", line, answer.msg);
+	EXPECT_EQ(miss, answer.miss)
+		TH_LOG("line %d: %s: wrong attribute", line, answer.msg);
+	EXPECT_EQ(0, answer.n);
+	EXPECT_EQ(len, snapshot(e, after));
+	EXPECT_EQ(0, memcmp(before, after, len))
+		TH_LOG("line %d: something changed", line);
+}
+
+#define REFUSED(nlh, err, text, bad)	\
+	check_refused(_metadata, e, nlh, err, text, bad, 0, __LINE__)
+#define MISSES(nlh, err, text, miss)	\
+	check_refused(_metadata, e, nlh, err, text, NULL, miss, __LINE__)
+
+/* ---- other callers ------------------------------------------------------ */
+
+/* Runs in a process of its own. */
+typedef void (*child_fn)(struct env *e);
+
+static int child_line;
+
+static void check_child(bool ok, int line)
+{
+	if (!ok && !child_line)
+		child_line = line;
+}
+
+#define CHILD(cond)	check_child(cond, __LINE__)
+
+/* Returns 0, or the first line that failed. */
+static int in_child(struct env *e, child_fn fn, bool nobody)
+{
+	int pipefd[2], line = -1;
+	pid_t pid;
+
+	if (pipe(pipefd))
+		return -1;
+	fflush(NULL);
+	pid = fork();
+	if (!pid) {
+		if (nobody && (setgroups(0, NULL) ||
+			       setresgid(NOBODY, NOBODY, NOBODY) ||
+			       setresuid(NOBODY, NOBODY, NOBODY)))
+			_exit(1);
+		e->nl = nl_open();
+		if (!e->nl)
+			_exit(1);
+		fn(e);
+		_exit(write(pipefd[1], &child_line, sizeof(child_line)) < 0);
+	}
+	close(pipefd[1]);
+	if (read(pipefd[0], &line, sizeof(line)) != sizeof(line))
+		line = -1;
+	close(pipefd[0]);
+	waitpid(pid, NULL, 0);
+	return line;
+}
+
+/* ---- devices ------------------------------------------------------------ */
+
+FIXTURE(dev)
+{
+	struct env e;
+};
+
+FIXTURE_SETUP(dev)
+{
+	ASSERT_EQ(0, env_setup(&self->e));
+}
+
+FIXTURE_TEARDOWN(dev)
+{
+	env_teardown(&self->e);
+}
+
+static struct nlmsghdr *dev_req(struct env *e, __u8 cmd)
+{
+	struct nlmsghdr *nlh = req(cmd);
+
+	put_u32(nlh, CHIMNEY_A_DEV_IFINDEX, e->ifindex);
+	return nlh;
+}
+
+TEST_F(dev, get)
+{
+	struct env *e = &self->e;
+
+	ASSERT_EQ(0, dev_cmd(e, CHIMNEY_CMD_DEV_GET));
+	ASSERT_EQ(1, answer.n);
+	EXPECT_EQ(e->ifindex, got_u32(CHIMNEY_A_DEV_IFINDEX));
+	EXPECT_STREQ("chim0", mnl_attr_get_str(got(CHIMNEY_A_DEV_IFNAME)));
+	EXPECT_EQ(e->veth, got_u32(CHIMNEY_A_DEV_LOWER_IFINDEX));
+	EXPECT_EQ(1000, got_u32(CHIMNEY_A_DEV_HZ));
+	EXPECT_EQ(65536, got_u32(CHIMNEY_A_DEV_MAX_CONNS));
+	EXPECT_EQ(0, got_u32(CHIMNEY_A_DEV_CONNS));
+	EXPECT_EQ(0, got_u32(CHIMNEY_A_DEV_PAUSED));
+	EXPECT_EQ(2, got_u32(CHIMNEY_A_DEV_ACK_FREQUENCY));
+	EXPECT_EQ(40, got_u32(CHIMNEY_A_DEV_DELAYED_ACK));
+	EXPECT_EQ(15, got_u32(CHIMNEY_A_DEV_MAX_RETRANSMISSIONS));
+	EXPECT_EQ(3, got_u32(CHIMNEY_A_DEV_DUPACK_THRESHOLD));
+	EXPECT_EQ(0, got_u32(CHIMNEY_A_DEV_FIN_WAIT2));
+	EXPECT_EQ(1, got_u32(CHIMNEY_A_DEV_CAP_IPV4));
+	EXPECT_EQ(1, got_u32(CHIMNEY_A_DEV_CAP_IPV6));
+	EXPECT_EQ(1, got_u32(CHIMNEY_A_DEV_CAP_SACK));
+}
+
+TEST_F(dev, dump)
+{
+	struct env *e = &self->e;
+	int i;
+
+	/* Their indexes do not rise in the order of the list. */
+	ASSERT_EQ(0, shell("ip -batch - <<END\n"
+			   "link add v2 index 200 type veth peer name w2\n"
+			   "link add v3 index 300 type veth peer name w3\n"
+			   "link add link v2 name chim2 index 902 type chimney\n"
+			   "link add link v3 name chim3 index 901 type chimney\n"
+			   "END\n"));
+	ASSERT_EQ(0, dump(e, CHIMNEY_CMD_DEV_GET));
+	ASSERT_EQ(3, answer.n);
+	EXPECT_FALSE(answer.intr);
+	for (i = 0; i < 3; i++)
+		EXPECT_EQ(i ? 900 + i : e->ifindex,
+			  attr_u32(find(answer.reply[i], CHIMNEY_A_DEV_IFINDEX,
+					0)));
+}
+
+TEST_F(dev, get_refused)
+{
+	struct env *e = &self->e;
+	struct nlmsghdr *nlh;
+	struct nlattr *attr;
+	__u16 half = 1;
+
+	MISSES(req(CHIMNEY_CMD_DEV_GET), EINVAL, "ifindex needed",
+	       CHIMNEY_A_DEV_IFINDEX);
+
+	nlh = req(CHIMNEY_CMD_DEV_GET);
+	attr = put_u32(nlh, CHIMNEY_A_DEV_IFINDEX, 0);
+	REFUSED(nlh, ERANGE, "out of range", attr);
+
+	nlh = req(CHIMNEY_CMD_DEV_GET);
+	attr = put_u32(nlh, CHIMNEY_A_DEV_IFINDEX, 4711);
+	REFUSED(nlh, ENODEV, "no such device", attr);
+
+	nlh = req(CHIMNEY_CMD_DEV_GET);
+	attr = put_u32(nlh, CHIMNEY_A_DEV_IFINDEX, e->veth);
+	REFUSED(nlh, EOPNOTSUPP, "not a chimney device", attr);
+
+	nlh = req(CHIMNEY_CMD_DEV_GET);
+	attr = put(nlh, CHIMNEY_A_DEV_IFINDEX, &half, sizeof(half));
+	REFUSED(nlh, EINVAL, "", attr);
+
+	/* Not an attribute of this command, and not an attribute at all */
+	nlh = dev_req(e, CHIMNEY_CMD_DEV_GET);
+	attr = put_u32(nlh, CHIMNEY_A_DEV_HZ, 100);
+	REFUSED(nlh, EINVAL, "", attr);
+	nlh = dev_req(e, CHIMNEY_CMD_DEV_GET);
+	attr = put_u32(nlh, CHIMNEY_A_DEV_MAX + 1, 100);
+	REFUSED(nlh, EINVAL, "", attr);
+
+	nlh = nl_req(family, CHIMNEY_CMD_DEV_GET, NLM_F_DUMP);
+	put_u32(nlh, CHIMNEY_A_DEV_IFINDEX, e->ifindex);
+	/* Linux 6.1 has no way to blame an attribute of a dump. */
+	REFUSED(nlh, EINVAL, "a dump takes no attributes", NULL);
+}
+
+TEST_F(dev, unknown_commands)
+{
+	static const __u8 cmds[] = {
+		0, CHIMNEY_CMD_DEV_NTF, CHIMNEY_CMD_CONN_OFFLOAD_NTF,
+		CHIMNEY_CMD_CONN_UPDATE_NTF, CHIMNEY_CMD_CONN_TERMINATE_NTF,
+		CHIMNEY_CMD_MAX + 1, 255
+	};
+	struct env *e = &self->e;
+	struct genlmsghdr *genl;
+	struct nlmsghdr *nlh;
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(cmds); i++)
+		REFUSED(dev_req(e, cmds[i]), EOPNOTSUPP, "", NULL);
+	for (i = CHIMNEY_CMD_DEV_SET; i <= CHIMNEY_CMD_CONN_TERMINATE; i++) {
+		if (i == CHIMNEY_CMD_CONN_GET)
+			continue;
+		REFUSED(nl_req(family, i, NLM_F_DUMP), EOPNOTSUPP, "", NULL);
+	}
+
+	nlh = dev_req(e, CHIMNEY_CMD_DEV_GET);
+	genl = mnl_nlmsg_get_payload(nlh);
+	genl->reserved = 1;
+	REFUSED(nlh, EINVAL, "", NULL);
+}
+
+TEST_F(dev, set)
+{
+	static const struct {
+		__u16 type;
+		__u32 vals[4];
+	} params[] = {
+		{ CHIMNEY_A_DEV_MAX_CONNS, { 1, 7, 1 << 24, 1000 } },
+		{ CHIMNEY_A_DEV_ACK_FREQUENCY, { 1, 255, 2, 3 } },
+		{ CHIMNEY_A_DEV_DELAYED_ACK, { 1, 499, 40, 41 } },
+		{ CHIMNEY_A_DEV_MAX_RETRANSMISSIONS, { 1, 255, 15, 7 } },
+		{ CHIMNEY_A_DEV_DUPACK_THRESHOLD, { 1, 255, 3, 4 } },
+		{ CHIMNEY_A_DEV_FIN_WAIT2, { 1, 0xfffffffe, 0, 60000 } },
+	};
+	static const __u32 hz[] = { 10, 100, 1000 };
+	struct env *e = &self->e;
+	int i, j;
+
+	for (i = 0; i < ARRAY_SIZE(params); i++) {
+		for (j = 0; j < ARRAY_SIZE(params[i].vals); j++) {
+			EXPECT_EQ(0, set_param(e, params[i].type,
+					       params[i].vals[j]));
+			EXPECT_EQ(0, answer.n);
+			EXPECT_EQ(params[i].vals[j],
+				  param(e, params[i].type));
+		}
+	}
+	/* The others were left alone. */
+	for (i = 0; i < ARRAY_SIZE(params); i++)
+		EXPECT_EQ(params[i].vals[3], param(e, params[i].type));
+
+	for (i = 0; i < ARRAY_SIZE(hz); i++) {
+		EXPECT_EQ(0, set_param(e, CHIMNEY_A_DEV_HZ, hz[i]));
+		EXPECT_EQ(hz[i], param(e, CHIMNEY_A_DEV_HZ));
+	}
+}
+
+/* Only the unit changes; what is shown is rounded up. */
+TEST_F(dev, hz)
+{
+	struct env *e = &self->e;
+	struct nlmsghdr *nlh;
+
+	ASSERT_EQ(0, set_param(e, CHIMNEY_A_DEV_FIN_WAIT2, 60001));
+	ASSERT_EQ(0, set_param(e, CHIMNEY_A_DEV_HZ, 100));
+	EXPECT_EQ(4, param(e, CHIMNEY_A_DEV_DELAYED_ACK));
+	EXPECT_EQ(6001, param(e, CHIMNEY_A_DEV_FIN_WAIT2));
+	ASSERT_EQ(0, set_param(e, CHIMNEY_A_DEV_HZ, 10));
+	EXPECT_EQ(1, param(e, CHIMNEY_A_DEV_DELAYED_ACK));
+	EXPECT_EQ(601, param(e, CHIMNEY_A_DEV_FIN_WAIT2));
+	ASSERT_EQ(0, set_param(e, CHIMNEY_A_DEV_HZ, 1000));
+	EXPECT_EQ(40, param(e, CHIMNEY_A_DEV_DELAYED_ACK));
+	EXPECT_EQ(60001, param(e, CHIMNEY_A_DEV_FIN_WAIT2));
+
+	/* Times are in the unit given beside them, in any order. */
+	nlh = dev_req(e, CHIMNEY_CMD_DEV_SET);
+	put_u32(nlh, CHIMNEY_A_DEV_DELAYED_ACK, 4);
+	put_u32(nlh, CHIMNEY_A_DEV_HZ, 10);
+	put_u32(nlh, CHIMNEY_A_DEV_FIN_WAIT2, 20);
+	ASSERT_EQ(0, ask(e->nl, nlh));
+	ASSERT_EQ(0, set_param(e, CHIMNEY_A_DEV_HZ, 1000));
+	EXPECT_EQ(400, param(e, CHIMNEY_A_DEV_DELAYED_ACK));
+	EXPECT_EQ(2000, param(e, CHIMNEY_A_DEV_FIN_WAIT2));
+}
+
+TEST_F(dev, set_refused)
+{
+	static const struct {
+		__u16 type;
+		__u32 val;
+		const char *text;
+	} bad[] = {
+		{ CHIMNEY_A_DEV_HZ, 0, "out of range" },
+		{ CHIMNEY_A_DEV_HZ, 1, "out of range" },
+		{ CHIMNEY_A_DEV_HZ, 11, "hz must be 10, 100 or 1000" },
+		{ CHIMNEY_A_DEV_HZ, 999, "hz must be 10, 100 or 1000" },
+		{ CHIMNEY_A_DEV_HZ, 1001, "out of range" },
+		{ CHIMNEY_A_DEV_HZ, 0xffffffff, "out of range" },
+		{ CHIMNEY_A_DEV_MAX_CONNS, 0, "out of range" },
+		{ CHIMNEY_A_DEV_MAX_CONNS, (1 << 24) + 1, "out of range" },
+		{ CHIMNEY_A_DEV_ACK_FREQUENCY, 0, "out of range" },
+		{ CHIMNEY_A_DEV_ACK_FREQUENCY, 256, "out of range" },
+		{ CHIMNEY_A_DEV_DELAYED_ACK, 0, "out of range" },
+		{ CHIMNEY_A_DEV_DELAYED_ACK, 500, "out of range" },
+		{ CHIMNEY_A_DEV_MAX_RETRANSMISSIONS, 0, "out of range" },
+		{ CHIMNEY_A_DEV_MAX_RETRANSMISSIONS, 256, "out of range" },
+		{ CHIMNEY_A_DEV_DUPACK_THRESHOLD, 0, "out of range" },
+		{ CHIMNEY_A_DEV_DUPACK_THRESHOLD, 256, "out of range" },
+		{ CHIMNEY_A_DEV_FIN_WAIT2, 0xffffffff, "time is too long" },
+	};
+	struct env *e = &self->e;
+	struct nlmsghdr *nlh;
+	struct nlattr *attr;
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(bad); i++) {
+		nlh = dev_req(e, CHIMNEY_CMD_DEV_SET);
+		attr = put_u32(nlh, bad[i].type, bad[i].val);
+		REFUSED(nlh, ERANGE, bad[i].text, attr);
+
+		/* With a good one before and another behind it */
+		nlh = dev_req(e, CHIMNEY_CMD_DEV_SET);
+		if (bad[i].type != CHIMNEY_A_DEV_ACK_FREQUENCY)
+			put_u32(nlh, CHIMNEY_A_DEV_ACK_FREQUENCY, 77);
+		attr = put_u32(nlh, bad[i].type, bad[i].val);
+		if (bad[i].type != CHIMNEY_A_DEV_DUPACK_THRESHOLD)
+			put_u32(nlh, CHIMNEY_A_DEV_DUPACK_THRESHOLD, 77);
+		REFUSED(nlh, ERANGE, bad[i].text, attr);
+	}
+
+	/* In another unit */
+	nlh = dev_req(e, CHIMNEY_CMD_DEV_SET);
+	attr = put_u32(nlh, CHIMNEY_A_DEV_DELAYED_ACK, 5);
+	put_u32(nlh, CHIMNEY_A_DEV_HZ, 10);
+	REFUSED(nlh, ERANGE, "delayed ACK must be below 500 ms", attr);
+	nlh = dev_req(e, CHIMNEY_CMD_DEV_SET);
+	attr = put_u32(nlh, CHIMNEY_A_DEV_FIN_WAIT2, 42949673);
+	put_u32(nlh, CHIMNEY_A_DEV_HZ, 10);
+	REFUSED(nlh, ERANGE, "time is too long", attr);
+
+	REFUSED(dev_req(e, CHIMNEY_CMD_DEV_SET), EINVAL, "nothing to change",
+		NULL);
+
+	/* Attributes that cannot be set */
+	for (i = CHIMNEY_A_DEV_IFNAME; i <= CHIMNEY_A_DEV_MAX; i++) {
+		switch (i) {
+		case CHIMNEY_A_DEV_IFNAME:
+		case CHIMNEY_A_DEV_LOWER_IFINDEX:
+		case CHIMNEY_A_DEV_CONNS:
+		case CHIMNEY_A_DEV_PAUSED:
+			break;
+		default:
+			if (i <= CHIMNEY_A_DEV_FIN_WAIT2)
+				continue;
+		}
+		nlh = dev_req(e, CHIMNEY_CMD_DEV_SET);
+		put_u32(nlh, CHIMNEY_A_DEV_ACK_FREQUENCY, 77);
+		attr = put_u32(nlh, i, 1);
+		REFUSED(nlh, EINVAL, "", attr);
+	}
+}
+
+static const __u8 dev_admin[] = {
+	CHIMNEY_CMD_DEV_SET, CHIMNEY_CMD_DEV_PAUSE, CHIMNEY_CMD_DEV_RESUME,
+	CHIMNEY_CMD_DEV_UPLOAD_ALL
+};
+
+TEST_F(dev, commands_refused)
+{
+	struct env *e = &self->e;
+	struct nlmsghdr *nlh;
+	struct nlattr *attr;
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(dev_admin); i++) {
+		MISSES(req(dev_admin[i]), EINVAL, "ifindex needed",
+		       CHIMNEY_A_DEV_IFINDEX);
+		nlh = req(dev_admin[i]);
+		attr = put_u32(nlh, CHIMNEY_A_DEV_IFINDEX, 4711);
+		REFUSED(nlh, ENODEV, "no such device", attr);
+		nlh = req(dev_admin[i]);
+		attr = put_u32(nlh, CHIMNEY_A_DEV_IFINDEX, e->veth);
+		REFUSED(nlh, EOPNOTSUPP, "not a chimney device", attr);
+		if (dev_admin[i] == CHIMNEY_CMD_DEV_SET)
+			continue;
+		nlh = dev_req(e, dev_admin[i]);
+		attr = put_u32(nlh, CHIMNEY_A_DEV_HZ, 100);
+		REFUSED(nlh, EINVAL, "", attr);
+	}
+}
+
+TEST_F(dev, pause_and_resume)
+{
+	struct env *e = &self->e;
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		EXPECT_EQ(0, dev_cmd(e, CHIMNEY_CMD_DEV_PAUSE));
+		EXPECT_EQ(1, param(e, CHIMNEY_A_DEV_PAUSED));
+	}
+	for (i = 0; i < 2; i++) {
+		EXPECT_EQ(0, dev_cmd(e, CHIMNEY_CMD_DEV_RESUME));
+		EXPECT_EQ(0, param(e, CHIMNEY_A_DEV_PAUSED));
+	}
+	EXPECT_EQ(0, dev_cmd(e, CHIMNEY_CMD_DEV_UPLOAD_ALL));
+}
+
+static void dev_as_nobody(struct env *e)
+{
+	int i;
+
+	CHILD(!dev_cmd(e, CHIMNEY_CMD_DEV_GET));
+	CHILD(answer.n == 1);
+	CHILD(!dump(e, CHIMNEY_CMD_DEV_GET));
+	CHILD(answer.n == 1);
+	CHILD(!dump(e, CHIMNEY_CMD_CONN_GET));
+	CHILD(set_param(e, CHIMNEY_A_DEV_HZ, 100) == EPERM);
+	for (i = 0; i < ARRAY_SIZE(dev_admin); i++)
+		CHILD(dev_cmd(e, dev_admin[i]) == EPERM);
+	for (i = CHIMNEY_CMD_CONN_OFFLOAD; i <= CHIMNEY_CMD_CONN_TERMINATE; i++)
+		CHILD(conn_cmd(e, i, 1) == EPERM);
+	CHILD(nl_join(e->nl) == EPERM);
+}
+
+TEST_F(dev, unprivileged)
+{
+	struct env *e = &self->e;
+
+	EXPECT_EQ(0, in_child(e, dev_as_nobody, true));
+	EXPECT_EQ(1000, param(e, CHIMNEY_A_DEV_HZ));
+	EXPECT_EQ(0, param(e, CHIMNEY_A_DEV_PAUSED));
+}
+
+/* Root of a user namespace is administrator of its network namespaces only. */
+static void dev_in_userns(struct env *e)
+{
+	CHILD(!unshare(CLONE_NEWUSER));
+	e->nl = nl_open();
+	CHILD(!dev_cmd(e, CHIMNEY_CMD_DEV_GET));
+	CHILD(dev_cmd(e, CHIMNEY_CMD_DEV_PAUSE) == EPERM);
+	CHILD(nl_join(e->nl) == EPERM);
+
+	CHILD(!unshare(CLONE_NEWNET));
+	e->nl = nl_open();
+	CHILD(dev_cmd(e, CHIMNEY_CMD_DEV_PAUSE) == ENODEV);
+	CHILD(conn_cmd(e, CHIMNEY_CMD_CONN_TERMINATE, 1) == ENOENT);
+	CHILD(!nl_join(e->nl));
+}
+
+TEST_F(dev, user_namespace)
+{
+	EXPECT_EQ(0, in_child(&self->e, dev_in_userns, true));
+	EXPECT_EQ(0, param(&self->e, CHIMNEY_A_DEV_PAUSED));
+}
+
+TEST_F(dev, network_namespace)
+{
+	struct mnl_socket *nl = self->e.nl;
+	struct env *e = &self->e;
+	int i;
+
+	ASSERT_EQ(0, setns(e->peer, CLONE_NEWNET));
+	e->nl = nl_open();
+	ASSERT_NE(NULL, e->nl);
+	EXPECT_EQ(ENODEV, dev_cmd(e, CHIMNEY_CMD_DEV_GET));
+	EXPECT_EQ(ENODEV, set_param(e, CHIMNEY_A_DEV_HZ, 100));
+	for (i = 1; i < ARRAY_SIZE(dev_admin); i++)
+		EXPECT_EQ(ENODEV, dev_cmd(e, dev_admin[i]));
+	EXPECT_EQ(0, dump(e, CHIMNEY_CMD_DEV_GET));
+	EXPECT_EQ(0, answer.n);
+	mnl_socket_close(e->nl);
+
+	/* A device in another namespace than the one below it */
+	ASSERT_EQ(0, setns(e->host, CLONE_NEWNET));
+	e->nl = nl;
+	ASSERT_EQ(0, shell("ip link set chim0 netns /proc/%d/fd/%d",
+			   getpid(), e->peer));
+	EXPECT_EQ(ENODEV, dev_cmd(e, CHIMNEY_CMD_DEV_GET));
+	ASSERT_EQ(0, setns(e->peer, CLONE_NEWNET));
+	e->nl = nl_open();
+	e->ifindex = if_nametoindex("chim0");
+	EXPECT_EQ(0, dev_cmd(e, CHIMNEY_CMD_DEV_GET));
+	EXPECT_EQ(NULL, got(CHIMNEY_A_DEV_LOWER_IFINDEX));
+	mnl_socket_close(nl);
+}
+
+/* Two connections may differ in nothing but the device they are bound to. */
+TEST_F(dev, same_addresses)
+{
+	struct sockaddr_in local = {
+		.sin_family = AF_INET,
+		.sin_port = htons(40000),
+		.sin_addr.s_addr = htonl(0xc0000201),
+	};
+	static const char *const names[] = { "chim0", "v2" };
+	struct env *e = &self->e;
+	struct sockaddr_storage ss;
+	socklen_t len = address(&ss, AF_INET, true);
+	struct nlmsghdr *nlh;
+	struct nlattr *attr;
+	int sk[2], i, third, one = 1;
+	struct tuple t;
+
+	/* Another peer with the same address, behind another device */
+	ASSERT_EQ(0, env_listen(e, AF_INET));
+	third = new_netns();
+	ASSERT_LE(0, third);
+	ASSERT_EQ(0, shell("ip -batch - <<END\n"
+			   "link add w2 type veth peer name v2 netns /proc/%d/fd/%d\n"
+			   "address add 192.0.2.2/24 dev w2\n"
+			   "link set w2 up\n"
+			   "END\n", getpid(), e->host));
+	i = e->peer;
+	e->peer = third;
+	ASSERT_EQ(0, env_listen(e, AF_INET));
+	e->peer = i;
+	ASSERT_EQ(0, shell("ip -batch - <<END\n"
+			   "link set v2 up\n"
+			   "address add 192.0.2.1/32 dev v2\n"
+			   "route add 192.0.2.2/32 dev v2 metric 9\n"
+			   "END\n"));
+	for (i = 0; i < 2; i++) {
+		sk[i] = socket(AF_INET, SOCK_STREAM, 0);
+		setsockopt(sk[i], SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+		ASSERT_EQ(0, setsockopt(sk[i], SOL_SOCKET, SO_BINDTODEVICE,
+					names[i], strlen(names[i]) + 1));
+		ASSERT_EQ(0, bind(sk[i], (struct sockaddr *)&local,
+				  sizeof(local)));
+		ASSERT_EQ(0, connect(sk[i], (struct sockaddr *)&ss, len));
+	}
+	t = tuple_of(sk[0]);
+	nlh = req(CHIMNEY_CMD_CONN_OFFLOAD);
+	attr = put_tuple(nlh, &t, 0);
+	REFUSED(nlh, ENOTUNIQ, "several connections have these addresses",
+		attr);
+	EXPECT_NE(0, offload(e, sk[0])) TH_LOG("%s", answer.msg);
+	close(sk[0]);
+	close(sk[1]);
+}
+
+/* ---- notifications ------------------------------------------------------ */
+
+/* The next one, or NULL if there is none within some ms. */
+static struct nlmsghdr *event(struct mnl_socket *nl, int ms)
+{
+	static char buf[BUF];
+	struct pollfd pfd = { .fd = mnl_socket_get_fd(nl), .events = POLLIN };
+
+	if (poll(&pfd, 1, ms) != 1 ||
+	    mnl_socket_recvfrom(nl, buf, sizeof(buf)) < 0)
+		return NULL;
+	return (struct nlmsghdr *)buf;
+}
+
+static __u8 event_cmd(const struct nlmsghdr *nlh)
+{
+	const struct genlmsghdr *genl;
+
+	if (!nlh || nlh->nlmsg_type != family || nlh->nlmsg_seq ||
+	    nlh->nlmsg_pid)
+		return 0;
+	genl = mnl_nlmsg_get_payload(nlh);
+	return genl->cmd;
+}
+
+TEST_F(dev, notifications)
+{
+	struct mnl_socket *nl = nl_open(), *elsewhere;
+	struct env *e = &self->e;
+	struct nlmsghdr *nlh;
+
+	ASSERT_EQ(0, nl_join(nl));
+	ASSERT_EQ(0, setns(e->peer, CLONE_NEWNET));
+	elsewhere = nl_open();
+	ASSERT_EQ(0, nl_join(elsewhere));
+	ASSERT_EQ(0, setns(e->host, CLONE_NEWNET));
+
+	ASSERT_EQ(0, set_param(e, CHIMNEY_A_DEV_ACK_FREQUENCY, 9));
+	nlh = event(nl, 5000);
+	ASSERT_EQ(CHIMNEY_CMD_DEV_NTF, event_cmd(nlh));
+	EXPECT_EQ(9, attr_u32(find(nlh, CHIMNEY_A_DEV_ACK_FREQUENCY, 0)));
+	EXPECT_EQ(e->ifindex, attr_u32(find(nlh, CHIMNEY_A_DEV_IFINDEX, 0)));
+
+	ASSERT_EQ(ERANGE, set_param(e, CHIMNEY_A_DEV_ACK_FREQUENCY, 0));
+	ASSERT_EQ(0, dev_cmd(e, CHIMNEY_CMD_DEV_PAUSE));
+	nlh = event(nl, 5000);
+	ASSERT_EQ(CHIMNEY_CMD_DEV_NTF, event_cmd(nlh));
+	EXPECT_EQ(1, attr_u32(find(nlh, CHIMNEY_A_DEV_PAUSED, 0)));
+	ASSERT_EQ(0, dev_cmd(e, CHIMNEY_CMD_DEV_RESUME));
+	nlh = event(nl, 5000);
+	ASSERT_EQ(CHIMNEY_CMD_DEV_NTF, event_cmd(nlh));
+	EXPECT_EQ(0, attr_u32(find(nlh, CHIMNEY_A_DEV_PAUSED, 0)));
+
+	EXPECT_EQ(NULL, event(nl, 0));
+	EXPECT_EQ(NULL, event(elsewhere, 0));
+	mnl_socket_close(nl);
+	mnl_socket_close(elsewhere);
+}
+
+/* ---- connections -------------------------------------------------------- */
+
+FIXTURE(conn)
+{
+	struct env e;
+};
+
+FIXTURE_VARIANT(conn)
+{
+	int af;
+	bool mapped;
+};
+
+FIXTURE_VARIANT_ADD(conn, ipv4)
+{
+	.af = AF_INET,
+};
+
+FIXTURE_VARIANT_ADD(conn, ipv6)
+{
+	.af = AF_INET6,
+};
+
+FIXTURE_VARIANT_ADD(conn, mapped)
+{
+	.af = AF_INET,
+	.mapped = true,
+};
+
+FIXTURE_SETUP(conn)
+{
+	struct env *e = &self->e;
+
+	ASSERT_EQ(0, env_setup(e));
+	ASSERT_EQ(0, env_listen(e, variant->af));
+	e->sk = env_connect(e, variant->af, variant->mapped, NULL, &e->far);
+	ASSERT_LE(0, e->sk);
+	ASSERT_LE(0, e->far);
+	ASSERT_EQ(0, ping(e->sk, e->far));
+}
+
+FIXTURE_TEARDOWN(conn)
+{
+	env_teardown(&self->e);
+}
+
+/* The reply shows the connection of the fixture. */
+static void check_conn(struct __test_metadata *_metadata, struct env *e,
+		       __u32 id, __u32 place, int line)
+{
+	struct tuple t = tuple_on_wire(e->sk);
+	const struct nlattr *attr;
+
+	ASSERT_EQ(1, answer.n) TH_LOG("line %d: %s", line, answer.msg);
+	EXPECT_EQ(id, got_u32(CHIMNEY_A_CONN_ID));
+	EXPECT_EQ(e->ifindex, got_u32(CHIMNEY_A_CONN_IFINDEX));
+	EXPECT_EQ(place, got_u32(CHIMNEY_A_CONN_PLACE))
+		TH_LOG("line %d: wrong place", line);
+	EXPECT_EQ(inode_of(e->sk), got_u32(CHIMNEY_A_CONN_INODE));
+	EXPECT_EQ(0, got_u32(CHIMNEY_A_CONN_UID));
+	EXPECT_EQ(t.family, got_u32(CHIMNEY_A_CONN_CONST,
+				    CHIMNEY_A_CONST_FAMILY));
+	attr = got(CHIMNEY_A_CONN_CONST, CHIMNEY_A_CONST_LOCAL_ADDRESS);
+	ASSERT_EQ(t.len, mnl_attr_get_payload_len(attr));
+	EXPECT_EQ(0, memcmp(t.local, mnl_attr_get_payload(attr), t.len));
+	attr = got(CHIMNEY_A_CONN_CONST, CHIMNEY_A_CONST_REMOTE_ADDRESS);
+	ASSERT_EQ(t.len, mnl_attr_get_payload_len(attr));
+	EXPECT_EQ(0, memcmp(t.remote, mnl_attr_get_payload(attr), t.len));
+	attr = got(CHIMNEY_A_CONN_CONST, CHIMNEY_A_CONST_LOCAL_PORT);
+	EXPECT_EQ(t.lport, ntohs(mnl_attr_get_u16(attr)));
+	attr = got(CHIMNEY_A_CONN_CONST, CHIMNEY_A_CONST_REMOTE_PORT);
+	EXPECT_EQ(t.rport, ntohs(mnl_attr_get_u16(attr)));
+	EXPECT_EQ(CHIMNEY_TCP_STATE_ESTABLISHED,
+		  got_u32(CHIMNEY_A_CONN_DELEGATED,
+			  CHIMNEY_A_DELEGATED_STATE));
+}
+
+#define IS_CONN(id, place)	\
+	check_conn(_metadata, e, id, CHIMNEY_PLACE_##place, __LINE__)
+
+TEST_F(conn, by_fd_and_id)
+{
+	struct env *e = &self->e;
+	__u32 id;
+
+	id = offload(e, e->sk);
+	ASSERT_NE(0, id) TH_LOG("%s", answer.msg);
+	IS_CONN(id, NIC);
+	EXPECT_EQ(NULL, got(CHIMNEY_A_CONN_REASON));
+	EXPECT_EQ(1, param(e, CHIMNEY_A_DEV_CONNS));
+	EXPECT_EQ(0, ping(e->sk, e->far));
+	EXPECT_EQ(0, conn_cmd(e, CHIMNEY_CMD_CONN_GET, id));
+	IS_CONN(id, NIC);
+	EXPECT_EQ(0, update(e, id, CHIMNEY_A_CACHED_KA_TIMEOUT, 5000));
+	IS_CONN(id, NIC);
+	EXPECT_EQ(5000, cached_u32(KA_TIMEOUT));
+	EXPECT_EQ(0, ping(e->sk, e->far));
+	EXPECT_EQ(0, conn_cmd(e, CHIMNEY_CMD_CONN_TERMINATE, id));
+	IS_CONN(id, HOST);
+	EXPECT_EQ(CHIMNEY_REASON_HOST, got_u32(CHIMNEY_A_CONN_REASON));
+	EXPECT_EQ(0, ping(e->sk, e->far));
+	EXPECT_EQ(0, param(e, CHIMNEY_A_DEV_CONNS));
+	EXPECT_EQ(5, get_opt(e->sk, IPPROTO_TCP, TCP_KEEPIDLE));
+}
+
+TEST_F(conn, by_addresses)
+{
+	struct env *e = &self->e;
+	struct tuple forms[2];
+	struct nlmsghdr *nlh;
+	struct nlattr *nest;
+	__u32 id;
+	int i;
+
+	/* As the socket has them, and as they are on the wire */
+	forms[0] = tuple_of(e->sk);
+	forms[1] = tuple_on_wire(e->sk);
+	for (i = 0; i < 2; i++) {
+		nlh = req(CHIMNEY_CMD_CONN_OFFLOAD);
+		put_tuple(nlh, &forms[i], 0);
+		ASSERT_EQ(0, ask(e->nl, nlh)) TH_LOG("%s", answer.msg);
+		id = got_u32(CHIMNEY_A_CONN_ID);
+		IS_CONN(id, NIC);
+
+		nlh = req(CHIMNEY_CMD_CONN_GET);
+		put_tuple(nlh, &forms[i], 0);
+		ASSERT_EQ(0, ask(e->nl, nlh)) TH_LOG("%s", answer.msg);
+		IS_CONN(id, NIC);
+
+		nlh = req(CHIMNEY_CMD_CONN_UPDATE);
+		nest = mnl_attr_nest_start(nlh, CHIMNEY_A_CONN_CACHED);
+		put_u32(nlh, CHIMNEY_A_CACHED_KA_PROBE_COUNT, 3);
+		mnl_attr_nest_end(nlh, nest);
+		put_tuple(nlh, &forms[i], 0);
+		ASSERT_EQ(0, ask(e->nl, nlh)) TH_LOG("%s", answer.msg);
+		IS_CONN(id, NIC);
+		EXPECT_EQ(3, cached_u32(KA_PROBE_COUNT));
+
+		EXPECT_EQ(0, ping(e->sk, e->far));
+		nlh = req(CHIMNEY_CMD_CONN_TERMINATE);
+		put_tuple(nlh, &forms[i], 0);
+		ASSERT_EQ(0, ask(e->nl, nlh)) TH_LOG("%s", answer.msg);
+		IS_CONN(id, HOST);
+		EXPECT_EQ(0, ping(e->sk, e->far));
+	}
+}
+
+/* A socket bound to a device is found without naming the device. */
+TEST_F(conn, bound_to_device)
+{
+	struct env *e = &self->e;
+	struct nlmsghdr *nlh;
+	struct tuple t;
+
+	close(e->sk);
+	close(e->far);
+	e->sk = env_connect(e, variant->af, variant->mapped, "chim0", &e->far);
+	ASSERT_LE(0, e->sk);
+	t = tuple_of(e->sk);
+	nlh = req(CHIMNEY_CMD_CONN_OFFLOAD);
+	put_tuple(nlh, &t, 0);
+	ASSERT_EQ(0, ask(e->nl, nlh)) TH_LOG("%s", answer.msg);
+	IS_CONN(got_u32(CHIMNEY_A_CONN_ID), NIC);
+	EXPECT_EQ(0, ping(e->sk, e->far));
+}
+
+TEST_F(conn, cached_at_offload)
+{
+	struct env *e = &self->e;
+	struct nlmsghdr *nlh;
+	struct nlattr *nest;
+
+	nlh = req(CHIMNEY_CMD_CONN_OFFLOAD);
+	put_u32(nlh, CHIMNEY_A_CONN_FD, e->sk);
+	nest = mnl_attr_nest_start(nlh, CHIMNEY_A_CONN_CACHED);
+	put_flags(nlh, CHIMNEY_CACHED_FLAG_KEEP_ALIVE |
+		  CHIMNEY_CACHED_FLAG_KEEP_ALIVE_RESTART,
+		  CHIMNEY_CACHED_FLAG_KEEP_ALIVE |
+		  CHIMNEY_CACHED_FLAG_NAGLING |
+		  CHIMNEY_CACHED_FLAG_KEEP_ALIVE_RESTART);
+	put_u32(nlh, CHIMNEY_A_CACHED_KA_TIMEOUT, 60000);
+	put_u32(nlh, CHIMNEY_A_CACHED_KA_INTERVAL, 7000);
+	put_u32(nlh, CHIMNEY_A_CACHED_KA_PROBE_COUNT, 4);
+	mnl_attr_nest_end(nlh, nest);
+	ASSERT_EQ(0, ask(e->nl, nlh)) TH_LOG("%s", answer.msg);
+	IS_CONN(got_u32(CHIMNEY_A_CONN_ID), NIC);
+	EXPECT_EQ(0x30001, cached_flags());
+	EXPECT_EQ(60000, cached_u32(KA_TIMEOUT));
+	EXPECT_EQ(7000, cached_u32(KA_INTERVAL));
+	EXPECT_EQ(4, cached_u32(KA_PROBE_COUNT));
+	EXPECT_EQ(1, get_opt(e->sk, SOL_SOCKET, SO_KEEPALIVE));
+	EXPECT_EQ(1, get_opt(e->sk, IPPROTO_TCP, TCP_NODELAY));
+	EXPECT_EQ(60, get_opt(e->sk, IPPROTO_TCP, TCP_KEEPIDLE));
+	EXPECT_EQ(7, get_opt(e->sk, IPPROTO_TCP, TCP_KEEPINTVL));
+	EXPECT_EQ(4, get_opt(e->sk, IPPROTO_TCP, TCP_KEEPCNT));
+}
+
+TEST_F(conn, update_each)
+{
+	static const struct {
+		__u16 type;
+		__u32 vals[3];
+	} params[] = {
+		{ CHIMNEY_A_CACHED_INITIAL_RCV_WND, { 1 << 16, 5000, 99999 } },
+		{ CHIMNEY_A_CACHED_RCV_INDICATION_SIZE, { 0, ~0, 512 } },
+		{ CHIMNEY_A_CACHED_KA_PROBE_COUNT, { 1, 127, 5 } },
+		{ CHIMNEY_A_CACHED_KA_TIMEOUT, { 1, 0xfffffffe, 9000 } },
+		{ CHIMNEY_A_CACHED_KA_INTERVAL, { 1, 0xfffffffe, 1000 } },
+		{ CHIMNEY_A_CACHED_MAX_RT, { 0, 0xffffffff, 60000 } },
+		{ CHIMNEY_A_CACHED_TTL_OR_HOP_LIMIT, { 1, 255, 64 } },
+		{ CHIMNEY_A_CACHED_TOS_OR_TRAFFIC_CLASS, { 0, 0xfc, 0x10 } },
+		{ CHIMNEY_A_CACHED_USER_PRIORITY, { 0, 7, 5 } },
+	};
+	struct env *e = &self->e;
+	__u32 id;
+	int i, j;
+
+	id = offload(e, e->sk);
+	ASSERT_NE(0, id) TH_LOG("%s", answer.msg);
+	for (i = 0; i < ARRAY_SIZE(params); i++) {
+		for (j = 0; j < ARRAY_SIZE(params[i].vals); j++) {
+			EXPECT_EQ(0, update(e, id, params[i].type,
+					    params[i].vals[j]))
+				TH_LOG("attribute %d: %s", params[i].type,
+				       answer.msg);
+			EXPECT_EQ(params[i].vals[j],
+				  got_u32(CHIMNEY_A_CONN_CACHED,
+					  params[i].type))
+				TH_LOG("attribute %d", params[i].type);
+		}
+	}
+	/* The others were left alone, and a query shows the same. */
+	EXPECT_EQ(0, conn_cmd(e, CHIMNEY_CMD_CONN_GET, id));
+	for (i = 0; i < ARRAY_SIZE(params); i++)
+		EXPECT_EQ(params[i].vals[2],
+			  got_u32(CHIMNEY_A_CONN_CACHED, params[i].type))
+			TH_LOG("attribute %d", params[i].type);
+
+	if (variant->af == AF_INET) {
+		EXPECT_EQ(NULL, got(CHIMNEY_A_CONN_CACHED,
+				    CHIMNEY_A_CACHED_FLOW_LABEL));
+	} else {
+		EXPECT_EQ(0, update(e, id, CHIMNEY_A_CACHED_FLOW_LABEL,
+				    htonl(0xfffff)));
+		EXPECT_EQ(htonl(0xfffff), cached_u32(FLOW_LABEL));
+	}
+	EXPECT_EQ(0, update(e, id, CHIMNEY_A_CACHED_TTL_OR_HOP_LIMIT, 63));
+	EXPECT_EQ(0, ping(e->sk, e->far));
+}
+
+/* Flags not selected stay; triggers are never shown [BLD-42]. */
+TEST_F(conn, flags)
+{
+	const __u32 triggers = CHIMNEY_CACHED_FLAG_KEEP_ALIVE_RESTART |
+			       CHIMNEY_CACHED_FLAG_MAX_RT_RESTART |
+			       CHIMNEY_CACHED_FLAG_UPDATE_RCV_WND;
+	const __u32 ka = CHIMNEY_CACHED_FLAG_KEEP_ALIVE;
+	const __u32 nagle = CHIMNEY_CACHED_FLAG_NAGLING;
+	const __u32 shown = (ka | nagle) << 16;
+	struct env *e = &self->e;
+	__u32 id;
+
+	id = offload(e, e->sk);
+	ASSERT_NE(0, id) TH_LOG("%s", answer.msg);
+	EXPECT_EQ(shown | nagle, cached_flags());
+	EXPECT_EQ(0, update_flags(e, id, ka, ka));
+	EXPECT_EQ(shown | ka | nagle, cached_flags());
+	EXPECT_EQ(0, update_flags(e, id, 0, nagle));
+	EXPECT_EQ(shown | ka, cached_flags());
+	EXPECT_EQ(0, update_flags(e, id, triggers, triggers));
+	EXPECT_EQ(shown | ka, cached_flags());
+	EXPECT_EQ(0, conn_cmd(e, CHIMNEY_CMD_CONN_GET, id));
+	EXPECT_EQ(shown | ka, cached_flags());
+	EXPECT_EQ(0, update_flags(e, id, nagle, ka | nagle));
+	EXPECT_EQ(shown | nagle, cached_flags());
+	EXPECT_EQ(0, get_opt(e->sk, SOL_SOCKET, SO_KEEPALIVE));
+	EXPECT_EQ(0, get_opt(e->sk, IPPROTO_TCP, TCP_NODELAY));
+}
+
+/* Remaining times: never more than the whole, never 0 unless due, all ones if
+ * the timer is not running; rounded up in any unit [BLD-38].
+ */
+TEST_F(conn, ticks)
+{
+	static const __u32 hz[] = { 1000, 100, 10 };
+	struct env *e = &self->e;
+	__u32 id, left;
+	int i;
+
+	id = offload(e, e->sk);
+	ASSERT_NE(0, id) TH_LOG("%s", answer.msg);
+	EXPECT_EQ(CHIMNEY_TIMER_IDLE,
+		  got_u32(CHIMNEY_A_CONN_DELEGATED,
+			  CHIMNEY_A_DELEGATED_KEEP_ALIVE,
+			  CHIMNEY_A_KEEP_ALIVE_TIMEOUT_DELTA));
+	ASSERT_EQ(0, update(e, id, CHIMNEY_A_CACHED_KA_TIMEOUT, 600001));
+	ASSERT_EQ(0, update_flags(e, id, CHIMNEY_CACHED_FLAG_KEEP_ALIVE,
+				  CHIMNEY_CACHED_FLAG_KEEP_ALIVE));
+	for (i = 0; i < ARRAY_SIZE(hz); i++) {
+		ASSERT_EQ(0, set_param(e, CHIMNEY_A_DEV_HZ, hz[i]));
+		ASSERT_EQ(0, conn_cmd(e, CHIMNEY_CMD_CONN_GET, id));
+		EXPECT_EQ(hz[i], got_u32(CHIMNEY_A_CONN_HZ));
+		EXPECT_EQ(600 * hz[i] + 1, cached_u32(KA_TIMEOUT));
+		left = got_u32(CHIMNEY_A_CONN_DELEGATED,
+			       CHIMNEY_A_DELEGATED_KEEP_ALIVE,
+			       CHIMNEY_A_KEEP_ALIVE_TIMEOUT_DELTA);
+		EXPECT_GE(600 * hz[i] + 1, left);
+		EXPECT_LT(570 * hz[i], left);
+		EXPECT_EQ(0, got_u32(CHIMNEY_A_CONN_DELEGATED,
+				     CHIMNEY_A_DELEGATED_TOTAL_RT));
+	}
+	/* A request counts in the device's unit, too. */
+	ASSERT_EQ(0, update(e, id, CHIMNEY_A_CACHED_KA_TIMEOUT, 75));
+	ASSERT_EQ(0, set_param(e, CHIMNEY_A_DEV_HZ, 1000));
+	ASSERT_EQ(0, conn_cmd(e, CHIMNEY_CMD_CONN_GET, id));
+	EXPECT_EQ(7500, cached_u32(KA_TIMEOUT));
+	ASSERT_EQ(0, conn_cmd(e, CHIMNEY_CMD_CONN_TERMINATE, id));
+	ASSERT_EQ(0, set_param(e, CHIMNEY_A_DEV_HZ, 10));
+	{
+		struct nlmsghdr *nlh = req(CHIMNEY_CMD_CONN_OFFLOAD);
+		struct nlattr *nest;
+
+		put_u32(nlh, CHIMNEY_A_CONN_FD, e->sk);
+		nest = mnl_attr_nest_start(nlh, CHIMNEY_A_CONN_CACHED);
+		put_u32(nlh, CHIMNEY_A_CACHED_KA_TIMEOUT, 30);
+		mnl_attr_nest_end(nlh, nest);
+		ASSERT_EQ(0, ask(e->nl, nlh)) TH_LOG("%s", answer.msg);
+	}
+	EXPECT_EQ(30, cached_u32(KA_TIMEOUT));
+	EXPECT_EQ(3, get_opt(e->sk, IPPROTO_TCP, TCP_KEEPIDLE));
+}
+
+/* ---- refusals ----------------------------------------------------------- */
+
+static const __u8 conn_cmds[] = {
+	CHIMNEY_CMD_CONN_GET, CHIMNEY_CMD_CONN_UPDATE,
+	CHIMNEY_CMD_CONN_TERMINATE, CHIMNEY_CMD_CONN_OFFLOAD
+};
+
+/* A request that lacks only the connection */
+static struct nlmsghdr *conn_req(__u8 cmd)
+{
+	struct nlmsghdr *nlh = req(cmd);
+	struct nlattr *nest;
+
+	if (cmd == CHIMNEY_CMD_CONN_UPDATE) {
+		nest = mnl_attr_nest_start(nlh, CHIMNEY_A_CONN_CACHED);
+		put_u32(nlh, CHIMNEY_A_CACHED_KA_PROBE_COUNT, 3);
+		mnl_attr_nest_end(nlh, nest);
+	}
+	return nlh;
+}
+
+TEST_F(conn, which_refused)
+{
+	struct env *e = &self->e;
+	struct nlattr *attr;
+	struct nlmsghdr *nlh;
+	struct tuple t = tuple_of(e->sk);
+	__u32 id;
+	int i;
+
+	id = offload(e, e->sk);
+	ASSERT_NE(0, id) TH_LOG("%s", answer.msg);
+	for (i = 0; i < ARRAY_SIZE(conn_cmds); i++) {
+		if (conn_cmds[i] == CHIMNEY_CMD_CONN_OFFLOAD) {
+			MISSES(conn_req(conn_cmds[i]), EINVAL,
+			       "fd or addresses needed", CHIMNEY_A_CONN_FD);
+			nlh = conn_req(conn_cmds[i]);
+			put_u32(nlh, CHIMNEY_A_CONN_FD, e->sk);
+			attr = put_tuple(nlh, &t, 0);
+			REFUSED(nlh, EINVAL, "either fd or addresses", attr);
+			nlh = conn_req(conn_cmds[i]);
+			attr = put_u32(nlh, CHIMNEY_A_CONN_ID, id);
+			REFUSED(nlh, EINVAL, "", attr);
+			continue;
+		}
+		MISSES(conn_req(conn_cmds[i]), EINVAL,
+		       "id or addresses needed", CHIMNEY_A_CONN_ID);
+		nlh = conn_req(conn_cmds[i]);
+		put_u32(nlh, CHIMNEY_A_CONN_ID, id);
+		attr = put_tuple(nlh, &t, 0);
+		REFUSED(nlh, EINVAL, "either id or addresses", attr);
+		nlh = conn_req(conn_cmds[i]);
+		attr = put_u32(nlh, CHIMNEY_A_CONN_ID, 0);
+		REFUSED(nlh, ERANGE, "out of range", attr);
+		nlh = conn_req(conn_cmds[i]);
+		attr = put_u32(nlh, CHIMNEY_A_CONN_ID, 123456);
+		REFUSED(nlh, ENOENT, "no such connection", attr);
+		nlh = conn_req(conn_cmds[i]);
+		attr = put_u32(nlh, CHIMNEY_A_CONN_ID, 0xffffffff);
+		REFUSED(nlh, ENOENT, "no such connection", attr);
+		nlh = conn_req(conn_cmds[i]);
+		attr = put_u32(nlh, CHIMNEY_A_CONN_FD, e->sk);
+		REFUSED(nlh, EINVAL, "", attr);
+		nlh = conn_req(conn_cmds[i]);
+		put_u32(nlh, CHIMNEY_A_CONN_ID, id);
+		attr = put_u32(nlh, CHIMNEY_A_CONN_PLACE, 1);
+		REFUSED(nlh, EINVAL, "", attr);
+	}
+	nlh = nl_req(family, CHIMNEY_CMD_CONN_GET, NLM_F_DUMP);
+	put_u32(nlh, CHIMNEY_A_CONN_ID, id);
+	REFUSED(nlh, EINVAL, "a dump takes no attributes", NULL);
+
+	/* Not offloaded any more */
+	ASSERT_EQ(0, conn_cmd(e, CHIMNEY_CMD_CONN_TERMINATE, id));
+	for (i = 0; i < ARRAY_SIZE(conn_cmds) - 1; i++) {
+		nlh = conn_req(conn_cmds[i]);
+		attr = put_u32(nlh, CHIMNEY_A_CONN_ID, id);
+		REFUSED(nlh, ENOENT, "no such connection", attr);
+		nlh = conn_req(conn_cmds[i]);
+		attr = put_tuple(nlh, &t, 0);
+		REFUSED(nlh, ENOENT, "connection is not offloaded", attr);
+	}
+	EXPECT_EQ(0, ping(e->sk, e->far));
+}
+
+TEST_F(conn, addresses_refused)
+{
+	struct env *e = &self->e;
+	struct tuple t = tuple_on_wire(e->sk), bad;
+	struct nlattr *attr, *nest;
+	struct nlmsghdr *nlh;
+	int i, j;
+
+	for (i = 0; i < ARRAY_SIZE(conn_cmds); i++) {
+		for (j = CHIMNEY_A_CONST_FAMILY;
+		     j <= CHIMNEY_A_CONST_REMOTE_PORT; j++) {
+			nlh = conn_req(conn_cmds[i]);
+			put_tuple(nlh, &t, j);
+			MISSES(nlh, EINVAL,
+			       "family, both addresses and both ports needed",
+			       j);
+		}
+	}
+
+	bad = t;
+	bad.lport ^= 1;
+	nlh = req(CHIMNEY_CMD_CONN_OFFLOAD);
+	attr = put_tuple(nlh, &bad, 0);
+	REFUSED(nlh, ENOENT, "no connection has these addresses", attr);
+	bad = t;
+	bad.remote[3] ^= 1;
+	nlh = req(CHIMNEY_CMD_CONN_GET);
+	attr = put_tuple(nlh, &bad, 0);
+	REFUSED(nlh, ENOENT, "no connection has these addresses", attr);
+
+	/* Lengths: 5 and 8 bytes, then those of the other family */
+	for (i = 5; i <= 20; i += 3) {
+		if (i == t.len)
+			continue;
+		nlh = req(CHIMNEY_CMD_CONN_OFFLOAD);
+		nest = mnl_attr_nest_start(nlh, CHIMNEY_A_CONN_CONST);
+		put_u32(nlh, CHIMNEY_A_CONST_FAMILY, t.family);
+		attr = put(nlh, CHIMNEY_A_CONST_LOCAL_ADDRESS, t.local, i);
+		put(nlh, CHIMNEY_A_CONST_REMOTE_ADDRESS, t.remote, t.len);
+		put_be16(nlh, CHIMNEY_A_CONST_LOCAL_PORT, t.lport);
+		put_be16(nlh, CHIMNEY_A_CONST_REMOTE_PORT, t.rport);
+		mnl_attr_nest_end(nlh, nest);
+		REFUSED(nlh, i > 16 ? ERANGE : EINVAL,
+			i > 16 ? "" : "length of address", attr);
+	}
+	bad = t;
+	bad.family = t.family == AF_INET ? AF_INET6 : AF_INET;
+	nlh = req(CHIMNEY_CMD_CONN_GET);
+	nest = put_tuple(nlh, &bad, 0);
+	mnl_attr_for_each_nested(attr, nest) {
+		if (mnl_attr_get_type(attr) == CHIMNEY_A_CONST_LOCAL_ADDRESS)
+			break;
+	}
+	REFUSED(nlh, EINVAL, "length of address", attr);
+
+	for (i = 0; i < 4; i++) {
+		static const __u32 families[] = { 0, 1, 3, 11 };
+
+		nlh = req(CHIMNEY_CMD_CONN_GET);
+		bad = t;
+		bad.family = families[i];
+		nest = put_tuple(nlh, &bad, 0);
+		attr = mnl_attr_get_payload(nest);
+		REFUSED(nlh, ERANGE, i == 2 ? "AF_INET or AF_INET6" :
+			"out of range", attr);
+	}
+
+	/* Port 0 */
+	bad = t;
+	bad.rport = 0;
+	nlh = req(CHIMNEY_CMD_CONN_GET);
+	nest = put_tuple(nlh, &bad, 0);
+	mnl_attr_for_each_nested(attr, nest) {
+		if (mnl_attr_get_type(attr) == CHIMNEY_A_CONST_REMOTE_PORT)
+			break;
+	}
+	REFUSED(nlh, ERANGE, "out of range", attr);
+
+	/* One address is IPv4, the other is not. */
+	bad = (struct tuple) { .family = AF_INET6, .len = 16, .lport = 1,
+			       .rport = 1 };
+	inet_pton(AF_INET6, "::ffff:192.0.2.1", bad.local);
+	inet_pton(AF_INET6, "2001:db8::2", bad.remote);
+	nlh = req(CHIMNEY_CMD_CONN_GET);
+	nest = put_tuple(nlh, &bad, 0);
+	mnl_attr_for_each_nested(attr, nest) {
+		if (mnl_attr_get_type(attr) == CHIMNEY_A_CONST_REMOTE_ADDRESS)
+			break;
+	}
+	REFUSED(nlh, EINVAL, "different families", attr);
+
+	/* What only replies have */
+	nlh = req(CHIMNEY_CMD_CONN_GET);
+	nest = mnl_attr_nest_start(nlh, CHIMNEY_A_CONN_CONST);
+	attr = put_u32(nlh, CHIMNEY_A_CONST_REMOTE_MSS, 1460);
+	mnl_attr_nest_end(nlh, nest);
+	REFUSED(nlh, EINVAL, "", attr);
+
+	/* Not a nest */
+	nlh = req(CHIMNEY_CMD_CONN_GET);
+	attr = put_tuple(nlh, &t, 0);
+	attr->nla_type &= ~NLA_F_NESTED;
+	REFUSED(nlh, EINVAL, "", attr);
+}
+
+TEST_F(conn, socket_refused)
+{
+	struct env *e = &self->e;
+	struct nlmsghdr *nlh;
+	struct nlattr *attr;
+	struct tuple t;
+	int fds[6], i;
+	char c;
+	static const struct {
+		int err;
+		const char *text;
+	} want[] = {
+		{ EBADF, "fd is not an open socket" },
+		{ ENOTSOCK, "fd is not an open socket" },
+		{ EOPNOTSUPP, "not a TCP socket" },
+		{ EOPNOTSUPP, "not a TCP socket" },
+		{ EXDEV, "another network namespace" },
+		{ EXDEV, "another network namespace" },
+	};
+
+	fds[0] = -1;
+	fds[1] = open("/dev/null", O_RDONLY);
+	fds[2] = socket(variant->af, SOCK_DGRAM, 0);
+	fds[3] = socket(AF_UNIX, SOCK_STREAM, 0);
+	fds[4] = e->far;
+	fds[5] = e->listener;
+	for (i = 0; i < ARRAY_SIZE(want); i++) {
+		nlh = req(CHIMNEY_CMD_CONN_OFFLOAD);
+		attr = put_u32(nlh, CHIMNEY_A_CONN_FD, fds[i]);
+		REFUSED(nlh, want[i].err, want[i].text, attr);
+	}
+
+	/* Twice */
+	ASSERT_NE(0, offload(e, e->sk)) TH_LOG("%s", answer.msg);
+	EXPECT_EQ(0, offload(e, e->sk));
+	EXPECT_EQ(0, answer.n);
+	EXPECT_NE('\0', answer.msg[0]);
+	EXPECT_EQ(0, dev_cmd(e, CHIMNEY_CMD_DEV_UPLOAD_ALL));
+
+	/* Not connected; listening */
+	i = socket(variant->af, SOCK_STREAM, 0);
+	EXPECT_EQ(0, offload(e, i));
+	EXPECT_NE('\0', answer.msg[0]);
+	ASSERT_EQ(0, listen(i, 1));
+	EXPECT_EQ(0, offload(e, i));
+	EXPECT_NE('\0', answer.msg[0]);
+	close(i);
+
+	/* A connection that does not run over a chimney device */
+	ASSERT_EQ(0, setns(e->peer, CLONE_NEWNET));
+	mnl_socket_close(e->nl);
+	e->nl = nl_open();
+	EXPECT_EQ(0, offload(e, e->far));
+	EXPECT_NE('\0', answer.msg[0]);
+	mnl_socket_close(e->nl);
+	ASSERT_EQ(0, setns(e->host, CLONE_NEWNET));
+	e->nl = nl_open();
+
+	/* Paused, full */
+	ASSERT_EQ(0, dev_cmd(e, CHIMNEY_CMD_DEV_PAUSE));
+	EXPECT_EQ(0, offload(e, e->sk));
+	EXPECT_NE('\0', answer.msg[0]);
+	ASSERT_EQ(0, dev_cmd(e, CHIMNEY_CMD_DEV_RESUME));
+	ASSERT_EQ(0, set_param(e, CHIMNEY_A_DEV_MAX_CONNS, 1));
+	ASSERT_NE(0, offload(e, e->sk)) TH_LOG("%s", answer.msg);
+	i = env_connect(e, variant->af, variant->mapped, NULL, &fds[0]);
+	ASSERT_LE(0, i);
+	EXPECT_EQ(0, offload(e, i));
+	EXPECT_EQ(ENOSPC, answer.err);
+	EXPECT_NE('\0', answer.msg[0]);
+	EXPECT_EQ(0, ping(i, fds[0]));
+
+	/* Past its end: TIME_WAIT */
+	t = tuple_of(i);
+	shutdown(i, SHUT_WR);
+	EXPECT_EQ(0, recv(fds[0], &c, 1, 0));
+	close(fds[0]);
+	EXPECT_EQ(0, recv(i, &c, 1, 0));
+	close(i);
+	nlh = req(CHIMNEY_CMD_CONN_OFFLOAD);
+	attr = put_tuple(nlh, &t, 0);
+	REFUSED(nlh, EINVAL, "not an established connection", attr);
+}
+
+TEST_F(conn, cached_refused)
+{
+	static const struct {
+		__u16 type;
+		__u32 val;
+		int err;
+		const char *text;
+	} bad[] = {
+		{ CHIMNEY_A_CACHED_INITIAL_RCV_WND, 0, ERANGE, "range" },
+		{ CHIMNEY_A_CACHED_INITIAL_RCV_WND, (1 << 30) + 1, ERANGE,
+		  "range" },
+		{ CHIMNEY_A_CACHED_KA_PROBE_COUNT, 256, ERANGE, "range" },
+		{ CHIMNEY_A_CACHED_KA_TIMEOUT, 0, ERANGE, "range" },
+		{ CHIMNEY_A_CACHED_KA_TIMEOUT, 0xffffffff, ERANGE, "range" },
+		{ CHIMNEY_A_CACHED_KA_INTERVAL, 0xffffffff, ERANGE, "range" },
+		{ CHIMNEY_A_CACHED_TTL_OR_HOP_LIMIT, 0, ERANGE, "range" },
+		{ CHIMNEY_A_CACHED_TTL_OR_HOP_LIMIT, 256, ERANGE, "range" },
+		{ CHIMNEY_A_CACHED_TOS_OR_TRAFFIC_CLASS, 256, ERANGE,
+		  "range" },
+		{ CHIMNEY_A_CACHED_USER_PRIORITY, 8, ERANGE, "range" },
+		{ CHIMNEY_A_CACHED_FLOW_LABEL, 0, EINVAL, "no flow label" },
+		{ CHIMNEY_A_CACHED_MAX + 1, 1, EINVAL, "" },
+	};
+	static const struct {
+		__u32 value;
+		__u32 selector;
+	} flags[] = {
+		{ 0, 1 << 5 }, { 1 << 5, 1 << 5 }, { 1, 0 },
+		{ CHIMNEY_CACHED_FLAG_KEEP_ALIVE, CHIMNEY_CACHED_FLAG_NAGLING },
+		{ 1u << 31, 1u << 31 },
+	};
+	struct env *e = &self->e;
+	struct nlattr *attr, *nest;
+	struct nlmsghdr *nlh;
+	__u32 id = 0;
+	int i, round;
+
+	/* Of a connection offloaded, then at the offload */
+	for (round = 0; round < 2; round++) {
+		__u8 cmd = CHIMNEY_CMD_CONN_UPDATE;
+		__u16 key = CHIMNEY_A_CONN_ID;
+		__u32 val;
+
+		if (!round) {
+			id = offload(e, e->sk);
+			ASSERT_NE(0, id) TH_LOG("%s", answer.msg);
+			val = id;
+		} else {
+			ASSERT_EQ(0, conn_cmd(e, CHIMNEY_CMD_CONN_TERMINATE,
+					      id));
+			cmd = CHIMNEY_CMD_CONN_OFFLOAD;
+			key = CHIMNEY_A_CONN_FD;
+			val = e->sk;
+		}
+		for (i = 0; i < ARRAY_SIZE(bad); i++) {
+			nlh = req(cmd);
+			put_u32(nlh, key, val);
+			nest = mnl_attr_nest_start(nlh, CHIMNEY_A_CONN_CACHED);
+			put_u32(nlh, CHIMNEY_A_CACHED_RCV_INDICATION_SIZE, 5);
+			attr = put_u32(nlh, bad[i].type, bad[i].val);
+			mnl_attr_nest_end(nlh, nest);
+			if (bad[i].type == CHIMNEY_A_CACHED_FLOW_LABEL &&
+			    variant->af == AF_INET6) {
+				__u32 big = htonl(0x100000);
+
+				memcpy(mnl_attr_get_payload(attr), &big, 4);
+				REFUSED(nlh, ERANGE, "range", attr);
+				continue;
+			}
+			REFUSED(nlh, bad[i].err, bad[i].text, attr);
+		}
+		for (i = 0; i < ARRAY_SIZE(flags); i++) {
+			nlh = req(cmd);
+			put_u32(nlh, key, val);
+			nest = mnl_attr_nest_start(nlh, CHIMNEY_A_CONN_CACHED);
+			put_u32(nlh, CHIMNEY_A_CACHED_KA_PROBE_COUNT, 5);
+			attr = put_flags(nlh, flags[i].value,
+					 flags[i].selector);
+			mnl_attr_nest_end(nlh, nest);
+			REFUSED(nlh, EINVAL, "", attr);
+		}
+
+		/* Nothing to change */
+		nlh = req(cmd);
+		put_u32(nlh, key, val);
+		nest = mnl_attr_nest_start(nlh, CHIMNEY_A_CONN_CACHED);
+		mnl_attr_nest_end(nlh, nest);
+		REFUSED(nlh, EINVAL, "nothing to change", nest);
+		nlh = req(cmd);
+		put_u32(nlh, key, val);
+		nest = mnl_attr_nest_start(nlh, CHIMNEY_A_CONN_CACHED);
+		put_flags(nlh, 0, 0);
+		mnl_attr_nest_end(nlh, nest);
+		REFUSED(nlh, EINVAL, "nothing to change", nest);
+
+		/* Too long in another unit */
+		ASSERT_EQ(0, set_param(e, CHIMNEY_A_DEV_HZ, 10));
+		for (i = CHIMNEY_A_CACHED_KA_TIMEOUT;
+		     i <= CHIMNEY_A_CACHED_MAX_RT; i++) {
+			nlh = req(cmd);
+			put_u32(nlh, key, val);
+			nest = mnl_attr_nest_start(nlh, CHIMNEY_A_CONN_CACHED);
+			attr = put_u32(nlh, i, 42949673);
+			mnl_attr_nest_end(nlh, nest);
+			REFUSED(nlh, ERANGE, "time is too long", attr);
+		}
+		ASSERT_EQ(0, set_param(e, CHIMNEY_A_DEV_HZ, 1000));
+		EXPECT_EQ(0, ping(e->sk, e->far));
+	}
+
+	ASSERT_NE(0, id = offload(e, e->sk)) TH_LOG("%s", answer.msg);
+	nlh = req(CHIMNEY_CMD_CONN_UPDATE);
+	put_u32(nlh, CHIMNEY_A_CONN_ID, id);
+	MISSES(nlh, EINVAL, "nothing to change", CHIMNEY_A_CONN_CACHED);
+}
+
+/* ---- other callers ------------------------------------------------------ */
+
+static __u32 the_id;
+
+/* Strangers see the connection, but not what they need to attack it. */
+static void conn_as_nobody(struct env *e)
+{
+	static const int secret[] = {
+		CHIMNEY_A_DELEGATED_RCV_NXT, CHIMNEY_A_DELEGATED_SND_UNA,
+		CHIMNEY_A_DELEGATED_SND_NXT, CHIMNEY_A_DELEGATED_SND_MAX,
+		CHIMNEY_A_DELEGATED_SEND_WL1, CHIMNEY_A_DELEGATED_TS_RECENT,
+		CHIMNEY_A_DELEGATED_TS_TIME,
+	};
+	struct nlmsghdr *nlh;
+	int i, round;
+
+	for (round = 0; round < 2; round++) {
+		if (round)
+			CHILD(!dump(e, CHIMNEY_CMD_CONN_GET));
+		else
+			CHILD(!conn_cmd(e, CHIMNEY_CMD_CONN_GET, the_id));
+		CHILD(answer.n == 1);
+		CHILD(got_u32(CHIMNEY_A_CONN_ID) == the_id);
+		CHILD(got(CHIMNEY_A_CONN_DELEGATED,
+			  CHIMNEY_A_DELEGATED_STATE));
+		for (i = 0; i < ARRAY_SIZE(secret); i++)
+			CHILD(!got(CHIMNEY_A_CONN_DELEGATED, secret[i]));
+	}
+	CHILD(update(e, the_id, CHIMNEY_A_CACHED_KA_TIMEOUT, 1) == EPERM);
+	CHILD(conn_cmd(e, CHIMNEY_CMD_CONN_TERMINATE, the_id) == EPERM);
+	nlh = req(CHIMNEY_CMD_CONN_OFFLOAD);
+	put_u32(nlh, CHIMNEY_A_CONN_FD, e->sk);
+	CHILD(ask(e->nl, nlh) == EPERM);
+}
+
+TEST_F(conn, unprivileged)
+{
+	struct env *e = &self->e;
+
+	the_id = offload(e, e->sk);
+	ASSERT_NE(0, the_id) TH_LOG("%s", answer.msg);
+	EXPECT_EQ(0, in_child(e, conn_as_nobody, true));
+	EXPECT_EQ(0, conn_cmd(e, CHIMNEY_CMD_CONN_GET, the_id));
+	IS_CONN(the_id, NIC);
+	EXPECT_NE(NULL, got(CHIMNEY_A_CONN_DELEGATED,
+			    CHIMNEY_A_DELEGATED_SND_NXT));
+}
+
+TEST_F(conn, network_namespace)
+{
+	struct tuple t = tuple_of(self->e.sk);
+	struct mnl_socket *nl = self->e.nl;
+	struct env *e = &self->e;
+	struct nlmsghdr *nlh;
+	__u32 id;
+
+	id = offload(e, e->sk);
+	ASSERT_NE(0, id) TH_LOG("%s", answer.msg);
+	ASSERT_EQ(0, setns(e->peer, CLONE_NEWNET));
+	e->nl = nl_open();
+	EXPECT_EQ(ENOENT, conn_cmd(e, CHIMNEY_CMD_CONN_GET, id));
+	EXPECT_EQ(ENOENT, update(e, id, CHIMNEY_A_CACHED_KA_TIMEOUT, 1));
+	EXPECT_EQ(ENOENT, conn_cmd(e, CHIMNEY_CMD_CONN_TERMINATE, id));
+	nlh = req(CHIMNEY_CMD_CONN_TERMINATE);
+	put_tuple(nlh, &t, 0);
+	EXPECT_EQ(ENOENT, ask(e->nl, nlh));
+	EXPECT_EQ(0, dump(e, CHIMNEY_CMD_CONN_GET));
+	EXPECT_EQ(0, answer.n);
+	mnl_socket_close(e->nl);
+	ASSERT_EQ(0, setns(e->host, CLONE_NEWNET));
+	e->nl = nl;
+	EXPECT_EQ(0, conn_cmd(e, CHIMNEY_CMD_CONN_GET, id));
+	IS_CONN(id, NIC);
+}
+
+TEST_F(conn, owner)
+{
+	struct env *e = &self->e;
+	__u32 id;
+
+	ASSERT_EQ(0, fchown(e->sk, NOBODY, NOBODY));
+	id = offload(e, e->sk);
+	ASSERT_NE(0, id) TH_LOG("%s", answer.msg);
+	EXPECT_EQ(NOBODY, got_u32(CHIMNEY_A_CONN_UID));
+	EXPECT_EQ(inode_of(e->sk), got_u32(CHIMNEY_A_CONN_INODE));
+}
+
+TEST_F(conn, notifications)
+{
+	struct mnl_socket *nl = nl_open(), *elsewhere;
+	struct env *e = &self->e;
+	struct nlmsghdr *nlh;
+	__u32 id;
+	int i;
+
+	ASSERT_EQ(0, nl_join(nl));
+	ASSERT_EQ(0, setns(e->peer, CLONE_NEWNET));
+	elsewhere = nl_open();
+	ASSERT_EQ(0, nl_join(elsewhere));
+	ASSERT_EQ(0, setns(e->host, CLONE_NEWNET));
+
+	/* By terminate, then by upload-all */
+	for (i = 0; i < 2; i++) {
+		id = offload(e, e->sk);
+		ASSERT_NE(0, id) TH_LOG("%s", answer.msg);
+		nlh = event(nl, 5000);
+		ASSERT_EQ(CHIMNEY_CMD_CONN_OFFLOAD_NTF, event_cmd(nlh));
+		EXPECT_EQ(id, attr_u32(find(nlh, CHIMNEY_A_CONN_ID, 0)));
+		EXPECT_NE(NULL, find(nlh, CHIMNEY_A_CONN_DELEGATED,
+				     CHIMNEY_A_DELEGATED_SND_NXT, 0));
+
+		ASSERT_EQ(0, update(e, id, CHIMNEY_A_CACHED_KA_TIMEOUT, 5000));
+		nlh = event(nl, 5000);
+		ASSERT_EQ(CHIMNEY_CMD_CONN_UPDATE_NTF, event_cmd(nlh));
+		EXPECT_EQ(id, attr_u32(find(nlh, CHIMNEY_A_CONN_ID, 0)));
+		EXPECT_EQ(5000, attr_u32(find(nlh, CHIMNEY_A_CONN_CACHED,
+					      CHIMNEY_A_CACHED_KA_TIMEOUT,
+					      0)));
+
+		ASSERT_EQ(ERANGE, update(e, id, CHIMNEY_A_CACHED_KA_TIMEOUT,
+					 0));
+		EXPECT_EQ(0, offload(e, e->sk));
+		EXPECT_EQ(NULL, event(nl, 0));
+
+		ASSERT_EQ(0, i ? dev_cmd(e, CHIMNEY_CMD_DEV_UPLOAD_ALL) :
+				 conn_cmd(e, CHIMNEY_CMD_CONN_TERMINATE, id));
+		nlh = event(nl, 5000);
+		ASSERT_EQ(CHIMNEY_CMD_CONN_TERMINATE_NTF, event_cmd(nlh));
+		EXPECT_EQ(id, attr_u32(find(nlh, CHIMNEY_A_CONN_ID, 0)));
+		EXPECT_EQ(CHIMNEY_REASON_HOST,
+			  attr_u32(find(nlh, CHIMNEY_A_CONN_REASON, 0)));
+		EXPECT_EQ(CHIMNEY_PLACE_HOST,
+			  attr_u32(find(nlh, CHIMNEY_A_CONN_PLACE, 0)));
+		EXPECT_EQ(ENOENT, conn_cmd(e, CHIMNEY_CMD_CONN_TERMINATE, id));
+		EXPECT_EQ(NULL, event(nl, 0));
+	}
+	EXPECT_EQ(NULL, event(elsewhere, 0));
+	mnl_socket_close(nl);
+	mnl_socket_close(elsewhere);
+}
+
+/* ---- many connections --------------------------------------------------- */
+
+#define MANY	120
+
+FIXTURE(many)
+{
+	struct env e;
+	int sk[MANY];
+	int far[MANY];
+	__u32 id[MANY];
+};
+
+FIXTURE_SETUP(many)
+{
+	struct env *e = &self->e;
+	int i;
+
+	ASSERT_EQ(0, env_setup(e));
+	ASSERT_EQ(0, env_listen(e, AF_INET));
+	for (i = 0; i < MANY; i++) {
+		self->sk[i] = env_connect(e, AF_INET, false, NULL,
+					  &self->far[i]);
+		ASSERT_LE(0, self->sk[i]);
+		self->id[i] = offload(e, self->sk[i]);
+		ASSERT_NE(0, self->id[i]) TH_LOG("%s", answer.msg);
+	}
+}
+
+FIXTURE_TEARDOWN(many)
+{
+	int i;
+
+	for (i = 0; i < MANY; i++) {
+		close(self->sk[i]);
+		close(self->far[i]);
+	}
+	env_teardown(&self->e);
+}
+
+/* The next part of a dump: notes how often each id was seen. Returns 1 if
+ * there is more to come, 0 at the end.
+ */
+static int dump_part(struct mnl_socket *nl, unsigned char *seen, size_t n,
+		     bool *intr)
+{
+	char buf[BUF];
+	struct nlmsghdr *nlh = (struct nlmsghdr *)buf;
+	static __u32 last;
+	int len;
+
+	len = mnl_socket_recvfrom(nl, buf, sizeof(buf));
+	if (len < 0)
+		return -1;
+	for (; mnl_nlmsg_ok(nlh, len); nlh = mnl_nlmsg_next(nlh, &len)) {
+		__u32 id;
+
+		if (nlh->nlmsg_flags & NLM_F_DUMP_INTR)
+			*intr = true;
+		if (nlh->nlmsg_type == NLMSG_DONE) {
+			last = 0;
+			return 0;
+		}
+		if (nlh->nlmsg_type != family)
+			return -1;
+		id = attr_u32(find(nlh, CHIMNEY_A_CONN_ID, 0));
+		if (id >= n || id <= last)
+			return -1;
+		last = id;
+		seen[id]++;
+	}
+	return 1;
+}
+
+static int dump_start(struct mnl_socket *nl)
+{
+	struct nlmsghdr *nlh = nl_req(family, CHIMNEY_CMD_CONN_GET,
+				      NLM_F_DUMP);
+
+	nlh->nlmsg_seq = ++seq;
+	return mnl_socket_sendto(nl, nlh, nlh->nlmsg_len) < 0;
+}
+
+TEST_F(many, dump)
+{
+	static unsigned char seen[1 << 20];
+	struct env *e = &self->e;
+	int i, rc, parts = 0;
+	bool intr = false;
+
+	ASSERT_EQ(0, dump_start(e->nl));
+	do {
+		parts++;
+		rc = dump_part(e->nl, seen, sizeof(seen), &intr);
+	} while (rc == 1);
+	EXPECT_EQ(0, rc);
+	EXPECT_LT(2, parts);
+	EXPECT_FALSE(intr);
+	for (i = 0; i < MANY; i++)
+		EXPECT_EQ(1, seen[self->id[i]]);
+}
+
+/* Those that are there all the time are listed once; the dump is marked. */
+TEST_F(many, dump_under_churn)
+{
+	static unsigned char seen[1 << 20];
+	struct mnl_socket *nl = nl_open();
+	struct env *e = &self->e;
+	bool gone[MANY] = {};
+	bool intr = false;
+	int i, rc, n = 0;
+
+	ASSERT_EQ(0, dump_start(nl));
+	do {
+		rc = dump_part(nl, seen, sizeof(seen), &intr);
+		/* From both ends; some of them come back under new ids. */
+		for (i = 0; i < 4 && n < MANY / 2; i++, n++) {
+			int victim = n & 1 ? MANY - n : n;
+
+			gone[victim] = true;
+			EXPECT_EQ(0, conn_cmd(e, CHIMNEY_CMD_CONN_TERMINATE,
+					      self->id[victim]));
+			if (n & 2)
+				EXPECT_NE(0, offload(e, self->sk[victim]));
+		}
+	} while (rc == 1);
+	EXPECT_EQ(0, rc);
+	EXPECT_TRUE(intr);
+	EXPECT_LT(8, n);
+	for (i = 0; i < MANY; i++) {
+		EXPECT_GE(1, seen[self->id[i]]);
+		EXPECT_LE(!gone[i], seen[self->id[i]]);
+	}
+	mnl_socket_close(nl);
+
+	/* Undisturbed, it is not. */
+	intr = false;
+	ASSERT_EQ(0, dump_start(e->nl));
+	do {
+		rc = dump_part(e->nl, seen, sizeof(seen), &intr);
+	} while (rc == 1);
+	EXPECT_EQ(0, rc);
+	EXPECT_FALSE(intr);
+}
+
+TEST_F(many, upload_all)
+{
+	struct env *e = &self->e;
+	int i;
+
+	EXPECT_EQ(MANY, param(e, CHIMNEY_A_DEV_CONNS));
+	EXPECT_EQ(0, dev_cmd(e, CHIMNEY_CMD_DEV_UPLOAD_ALL));
+	EXPECT_EQ(0, param(e, CHIMNEY_A_DEV_CONNS));
+	EXPECT_EQ(0, dump(e, CHIMNEY_CMD_CONN_GET));
+	EXPECT_EQ(0, answer.n);
+	for (i = 0; i < MANY; i++)
+		EXPECT_EQ(0, ping(self->sk[i], self->far[i]));
+}
+
+TEST_HARNESS_MAIN
