@@ -1530,6 +1530,8 @@ TEST_F(conn, ticks)
 {
 	static const __u32 hz[] = { 1000, 100, 10 };
 	struct env *e = &self->e;
+	struct nlmsghdr *nlh;
+	struct nlattr *nest;
 	__u32 id, left;
 	int i;
 
@@ -1562,16 +1564,12 @@ TEST_F(conn, ticks)
 	EXPECT_EQ(7500, cached_u32(KA_TIMEOUT));
 	ASSERT_EQ(0, conn_cmd(e, CHIMNEY_CMD_CONN_TERMINATE, id));
 	ASSERT_EQ(0, set_param(e, CHIMNEY_A_DEV_HZ, 10));
-	{
-		struct nlmsghdr *nlh = req(CHIMNEY_CMD_CONN_OFFLOAD);
-		struct nlattr *nest;
-
-		put_u32(nlh, CHIMNEY_A_CONN_FD, e->sk);
-		nest = mnl_attr_nest_start(nlh, CHIMNEY_A_CONN_CACHED);
-		put_u32(nlh, CHIMNEY_A_CACHED_KA_TIMEOUT, 30);
-		mnl_attr_nest_end(nlh, nest);
-		ASSERT_EQ(0, ask(e->nl, nlh)) TH_LOG("%s", answer.msg);
-	}
+	nlh = req(CHIMNEY_CMD_CONN_OFFLOAD);
+	put_u32(nlh, CHIMNEY_A_CONN_FD, e->sk);
+	nest = mnl_attr_nest_start(nlh, CHIMNEY_A_CONN_CACHED);
+	put_u32(nlh, CHIMNEY_A_CACHED_KA_TIMEOUT, 30);
+	mnl_attr_nest_end(nlh, nest);
+	ASSERT_EQ(0, ask(e->nl, nlh)) TH_LOG("%s", answer.msg);
 	EXPECT_EQ(30, cached_u32(KA_TIMEOUT));
 	EXPECT_EQ(3, get_opt(e->sk, IPPROTO_TCP, TCP_KEEPIDLE));
 }
