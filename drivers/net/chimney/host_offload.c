@@ -138,8 +138,9 @@ static int chim_collect_sends(struct sock *sk, struct sk_buff_head *sends,
 	skb_rbtree_walk(skb, &sk->tcp_rtx_queue) {
 		if (!skb->len)
 			continue; /* the FIN alone */
-		if (skb_zcopy(skb)) {
-			NL_SET_ERR_MSG(extack, "zero-copy data is outstanding");
+		if (chim_sock_is_special(skb)) {
+			NL_SET_ERR_MSG(extack,
+				       "zero-copy data or a send timestamp is outstanding");
 			return -EOPNOTSUPP;
 		}
 		clone = chim_sock_clone(skb, GFP_KERNEL);

@@ -151,6 +151,20 @@ int chim_sock_prepare(struct sock *sk)
 }
 
 /**
+ * chim_sock_is_special - does somebody wait to hear what became of a buffer?
+ * @skb: buffer of the write or retransmit queue
+ *
+ * Return: true if its sender wants to know when its pages are free again, or
+ * when it was sent or acknowledged: only the host can tell.
+ */
+bool chim_sock_is_special(const struct sk_buff *skb)
+{
+	return skb_zcopy((struct sk_buff *)skb) ||
+	       skb_shinfo(skb)->tx_flags & SKBTX_ANY_TSTAMP ||
+	       TCP_SKB_CB(skb)->txstamp_ack;
+}
+
+/**
  * chim_sock_clone - the NIC's reference to a buffer of send data
  * @skb: buffer of the write or retransmit queue
  * @gfp: allocation flags
@@ -204,7 +218,7 @@ static bool chim_post(struct sock *sk, struct chim_conn *conn)
 
 		if (cb->end_seq == cb->seq) /* a writer sleeps over it */
 			break;
-		if (skb_zcopy(skb) || cb->tcp_flags & TCPHDR_URG ||
+		if (chim_sock_is_special(skb) || cb->tcp_flags & TCPHDR_URG ||
 		    after(tp->snd_up, tp->snd_una)) { /* SND-5 */
 			reason = CHIMNEY_REASON_SOCKET_CALL;
 			break;
@@ -337,7 +351,8 @@ static void chim_complete_sends(struct sock *sk, u32 una, u32 cwnd)
 		return;
 	tp->bytes_acked += una - tp->snd_una;
 	WRITE_ONCE(tp->snd_una, una);
-	tp->snd_up = una;
+	if (!after(tp->snd_up, una)) /* else urgent data is to be sent */
+		tp->snd_up = una;
 	if (before(tp->snd_sml, una))
 		tp->snd_sml = una;
 	while ((skb = tcp_rtx_queue_head(sk)) &&

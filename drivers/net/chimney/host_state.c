@@ -91,6 +91,14 @@ static unsigned long chim_to_jiffies(ktime_t t)
 	return (unsigned long)(chim_base_jiffies + d);
 }
 
+static bool chim_fast_open(const struct sock *sk)
+{
+	const struct tcp_sock *tp = tcp_sk(sk);
+
+	return rcu_access_pointer(tp->fastopen_rsk) || tp->fastopen_req ||
+	       inet_sk(sk)->defer_connect;
+}
+
 /* Is there anything in the way of an offload? NULL or the reason [SEC-3]. */
 static const char *chim_obstacle(struct sock *sk)
 {
@@ -98,10 +106,10 @@ static const char *chim_obstacle(struct sock *sk)
 	const struct tcp_sock *tp = tcp_sk(sk);
 	const struct inet_sock *inet = inet_sk(sk);
 
-	if (icsk->icsk_ulp_ops)
-		return "the socket has an upper layer protocol (ULP)";
 	if (sk_is_mptcp(sk))
 		return "the socket belongs to MPTCP";
+	if (icsk->icsk_ulp_ops)
+		return "the socket has an upper layer protocol (ULP)";
 	if (sk->sk_user_data)
 		return "the socket is used by sockmap or another kernel user";
 	if (!chim_sock_known_prot(sk))
@@ -112,8 +120,6 @@ static const char *chim_obstacle(struct sock *sk)
 #endif
 	if (tp->repair)
 		return "the socket is in repair mode";
-	if (rcu_access_pointer(tp->fastopen_rsk) || tp->fastopen_req)
-		return "TCP fast open is in progress";
 #ifdef CONFIG_XFRM
 	if (rcu_access_pointer(sk->sk_policy[0]) ||
 	    rcu_access_pointer(sk->sk_policy[1]) ||
@@ -179,6 +185,10 @@ int chim_state_admit(struct sock *sk, struct chim_dev **cdp,
 	if (sk->sk_state == TCP_LISTEN) {
 		NL_SET_ERR_MSG(extack, "a listening socket is never offloaded");
 		return -EINVAL;
+	}
+	if (chim_fast_open(sk)) {
+		NL_SET_ERR_MSG(extack, "TCP fast open is in progress");
+		return -EOPNOTSUPP;
 	}
 	if (!((1 << sk->sk_state) & ok)) { /* TCD-2 */
 		NL_SET_ERR_MSG(extack, "not connected");
@@ -733,7 +743,6 @@ void chim_state_restore(struct sock *sk, const struct chim_state *st,
 	tp->rcv_ssthresh = max(tp->rcv_ssthresh,
 			       min(tp->window_clamp, d->rcv_wnd));
 	WRITE_ONCE(tp->snd_nxt, d->snd_max);
-	tp->snd_up = tp->snd_una;
 	tp->snd_sml = tp->snd_una;
 	tp->snd_wnd = d->snd_wnd;
 	tp->max_window = max(tp->max_window, d->max_snd_wnd);

@@ -747,6 +747,7 @@ void chim_nic_input(struct nic_conn *c, struct sk_buff *skb)
 	cb->end_seq = s.end;
 	cb->ack_seq = s.ack;
 	cb->tcp_flags = s.flags;
+	skb_clear_delivery_time(skb);
 	cb->has_rxtstamp = skb->tstamp || skb_hwtstamps(skb)->hwtstamp;
 	__skb_pull(skb, hlen);
 	skb->dev = NULL;
