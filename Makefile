@@ -71,6 +71,7 @@ shell: deps
 	@selftests/qemu/vm.sh --shell
 
 demo: RUN = selftests/demo.sh
+demo: VTIME = 1
 demo: vm
 
 bench: RUN = selftests/bench.sh
