@@ -19,7 +19,7 @@ VERSION := $(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' dkms.conf)
 export KERNEL MEM TIMEOUT VTIME NOMOD MODULE LOG TESTS
 
 .PHONY: help all modules tools check lint demo bench vm shell
-.PHONY: install dkms-install clean deps
+.PHONY: install dkms-install clean deps mutants
 
 help:
 	@echo 'make modules       chimney.ko, for the running kernel if its headers'
@@ -32,6 +32,7 @@ help:
 	@echo 'make check         static checks, then every test in a virtual machine;'
 	@echo '                   TESTS="a.sh b" for some of the tests'
 	@echo 'make lint          static checks only'
+	@echo 'make mutants       break the module on purpose, see the tests notice'
 	@echo 'make demo          watch a connection go down the chimney and back'
 	@echo 'make bench         measurements'
 	@echo 'make vm RUN="CMD"  run CMD there with the module loaded; VTIME=1 for'
@@ -69,6 +70,9 @@ vm: deps
 shell: deps
 	@selftests/qemu/build.sh
 	@selftests/qemu/vm.sh --shell
+
+mutants: deps
+	@selftests/mutants/run.sh $(MUTANTS)
 
 demo: RUN = selftests/demo.sh
 demo: VTIME = 1
