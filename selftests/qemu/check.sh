@@ -7,13 +7,18 @@
 #
 # Environment:
 #   TESTS="a.sh b"	run these programs only ("lint" names the static checks)
-#   TIMEOUT=N		seconds of real time for each guest, default 1800
+#   TIMEOUT=N		seconds of real time for each guest, default 3600
 
 set -u -o pipefail
 
 cd "$(dirname "$(realpath "$0")")/../.." || exit 1
 qemu=selftests/qemu
 mkdir -p build/log
+exec 8> build/.check.lock
+if ! flock -n 8; then
+	echo "Waiting for another run in this checkout" >&2
+	flock 8
+fi
 log=build/log
 rm -f "$log"/*.sum "$log"/{lint,rt,vt}.*
 
@@ -89,7 +94,7 @@ guest() {
 	local name=$1 rc
 	shift
 
-	MODULE=$module LOG=$PWD/$log/$name.console TIMEOUT=${TIMEOUT:-1800} \
+	MODULE=$module LOG=$PWD/$log/$name.console TIMEOUT=${TIMEOUT:-3600} \
 		"$qemu/vm.sh" "build/stage/$name/run_kselftest.sh" \
 		2> "$log/$name.err" |
 		"$qemu/ktap.py" --tag "$name" --log "$log/$name.tap" \

@@ -144,8 +144,8 @@ cats=()
 if [ -n "$shell" ]; then
 	args+=(-chardev "stdio,id=tty,signal=off"
 	       -device virtconsole,chardev=tty)
-	qemu-system-x86_64 "${args[@]}"
-	rc=$?
+	rc=0
+	qemu-system-x86_64 "${args[@]}" || rc=$?
 else
 	mkfifo "$job/out" "$job/err"
 	cat "$job/out" &
