@@ -248,8 +248,13 @@ static void nic_start(struct nic_conn *c, u32 edge, bool ack_owed)
 	if (c->t_ka == CHIM_IDLE &&
 	    (c->cached.flags & CHIMNEY_CACHED_FLAG_KEEP_ALIVE))
 		chim_nic_activity(c, now);
-	if (!nic_idle(c) && c->snd_wnd && c->t_rtx == CHIM_IDLE)
-		chim_nic_rtx_start(c, now);
+	/* Whatever is outstanding has a timer (RFC 2525 2.12). */
+	if (!nic_idle(c) && c->t_rtx == CHIM_IDLE) {
+		if (c->snd_wnd)
+			chim_nic_rtx_start(c, now);
+		else
+			chim_nic_persist_enter(c, now);
+	}
 	if (ack_owed)
 		chim_nic_send_ack(c);
 	chim_nic_output(c, false);

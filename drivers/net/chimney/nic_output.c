@@ -262,6 +262,16 @@ static void nic_send_empty(struct nic_conn *c, u32 seq, u8 flags)
 		nic_xmit_skb(c, skb, seq, flags);
 }
 
+/* Sequence number the peer will accept in a segment without data: what was
+ * sent as a probe of a closed window lies beyond it.
+ */
+static u32 nic_acceptable_seq(const struct nic_conn *c)
+{
+	u32 edge = c->snd_una + c->snd_wnd;
+
+	return nic_before(edge, c->snd_max) ? edge : c->snd_max;
+}
+
 /**
  * chim_nic_send_ack - send a pure ACK now
  * @c: connection, lock held
@@ -280,7 +290,7 @@ void chim_nic_send_ack(struct nic_conn *c)
 		c->t_ack = ktime_add_ms(ktime_get(), 1);
 		return;
 	}
-	nic_xmit_skb(c, skb, c->snd_max, 0);
+	nic_xmit_skb(c, skb, nic_acceptable_seq(c), 0);
 }
 
 /**
