@@ -376,6 +376,7 @@ static void chim_move_up(struct sock *sk, struct chim_conn *conn, u8 reason,
 	if (ind.reason)
 		reason = ind.reason;
 	chim_sock_apply(sk, conn, &ind);
+	chim_sock_add_stats(sk, &st->stats);
 	chim_state_restore(sk, st, conn);
 	chim_sock_restore(sk, conn);
 	chim_nic_ops.release(conn->nic);

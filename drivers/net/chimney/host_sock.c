@@ -275,6 +275,8 @@ static void chim_queue_data(struct sock *sk, struct sk_buff *skb)
 	int delta;
 
 	tp->bytes_received += TCP_SKB_CB(skb)->end_seq - tp->rcv_nxt;
+	if (skb->len)
+		tp->data_segs_in += max_t(u16, 1, skb_shinfo(skb)->gso_segs);
 	WRITE_ONCE(tp->rcv_nxt, TCP_SKB_CB(skb)->end_seq);
 	chim_charge(sk, skb->truesize);
 	if (tail && TCP_SKB_CB(tail)->end_seq == TCP_SKB_CB(skb)->seq &&
@@ -341,6 +343,22 @@ static void chim_expand_sndbuf(struct sock *sk, u32 cwnd)
 		WRITE_ONCE(sk->sk_sndbuf, want);
 }
 
+/* Count what was sent for the first time; the FIN is no data. */
+static void chim_count_sent(struct sock *sk, const struct chim_conn *conn,
+			    u32 snd_max)
+{
+	struct tcp_sock *tp = tcp_sk(sk);
+	u32 len = snd_max - tp->snd_nxt;
+
+	if (!len)
+		return;
+	WRITE_ONCE(tp->snd_nxt, snd_max);
+	if (conn->fin_posted && snd_max == tp->write_seq)
+		len--;
+	tp->bytes_sent += len;
+	tp->data_segs_out += DIV_ROUND_UP(len, tp->mss_cache);
+}
+
 /* Sends are complete up to una: sent and acknowledged [SND-6]. */
 static void chim_complete_sends(struct sock *sk, u32 una, u32 cwnd)
 {
@@ -350,6 +368,7 @@ static void chim_complete_sends(struct sock *sk, u32 una, u32 cwnd)
 	if (!after(una, tp->snd_una))
 		return;
 	tp->bytes_acked += una - tp->snd_una;
+	tp->delivered += DIV_ROUND_UP(una - tp->snd_una, tp->mss_cache);
 	WRITE_ONCE(tp->snd_una, una);
 	if (!after(tp->snd_up, una)) /* else urgent data is to be sent */
 		tp->snd_up = una;
@@ -381,7 +400,7 @@ void chim_sock_apply(struct sock *sk, struct chim_conn *conn,
 	if (ind->srtt_us && !tp->rcv_rtt_est.rtt_us)
 		tp->rcv_rtt_est.rtt_us = ind->srtt_us;
 	chim_receive(sk, &ind->data);
-	WRITE_ONCE(tp->snd_nxt, ind->snd_max);
+	chim_count_sent(sk, conn, ind->snd_max);
 	chim_complete_sends(sk, ind->snd_una, ind->cwnd);
 
 	/* The NIC owns the state, but for a FIN it has not been given yet. */
@@ -396,6 +415,26 @@ void chim_sock_apply(struct sock *sk, struct chim_conn *conn,
 		if (!sock_flag(sk, SOCK_DEAD))
 			sk->sk_state_change(sk);
 	}
+}
+
+/**
+ * chim_sock_add_stats - count what the NIC did and the host has not seen
+ * @sk: socket
+ * @stats: counters of its connection, returned by terminate
+ *
+ * Context: sock lock owned.
+ */
+void chim_sock_add_stats(struct sock *sk, const struct chim_conn_stats *stats)
+{
+	struct tcp_sock *tp = tcp_sk(sk);
+	u64 again = (u64)stats->retrans_segs * tp->mss_cache;
+
+	tp->segs_in += stats->segs_in;
+	tp->segs_out += stats->segs_out;
+	tp->total_retrans += stats->retrans_segs;
+	tp->data_segs_out += stats->retrans_segs;
+	tp->bytes_sent += again;
+	tp->bytes_retrans += again;
 }
 
 /**
@@ -503,6 +542,17 @@ static void chim_close(struct sock *sk, long timeout)
 	srcu_read_unlock(&chim_calls, idx);
 }
 
+static void chim_shutdown(struct sock *sk, int how)
+{
+	int idx = srcu_read_lock(&chim_calls);
+
+	/* Only the host answers data that nobody will read with RST. */
+	if (how & RCV_SHUTDOWN && !sock_flag(sk, SOCK_DONE))
+		chim_host_upload_locked(sk, CHIMNEY_REASON_SOCKET_CALL);
+	tcp_shutdown(sk, how);
+	srcu_read_unlock(&chim_calls, idx);
+}
+
 static int chim_disconnect(struct sock *sk, int flags)
 {
 	int idx = srcu_read_lock(&chim_calls), ret;
@@ -575,6 +625,8 @@ static int chim_tcp_info(struct sock *sk, char __user *optval,
 	struct chim_conn *conn;
 	struct tcp_info info;
 	struct chim_state st;
+	u64 retrans;
+	bool moved;
 	int len;
 
 	if (get_user(len, optlen))
@@ -583,19 +635,34 @@ static int chim_tcp_info(struct sock *sk, char __user *optval,
 		return -EINVAL;
 	len = min_t(unsigned int, len, sizeof(info));
 
-	lock_sock(sk);
-	conn = chim_sock_is_ours(sk) ? chim_conn_of(sk) : NULL;
-	if (conn) {
-		chim_nic_ops.query(conn->nic, &st);
-		chim_state_mirror(sk, &st);
-	}
-	release_sock(sk);
-	tcp_get_info(sk, &info);
+	do {
+		lock_sock(sk);
+		conn = chim_sock_is_ours(sk) ? chim_conn_of(sk) : NULL;
+		if (conn) {
+			refcount_inc(&conn->ref);
+			chim_nic_ops.query(conn->nic, &st);
+			chim_state_mirror(sk, &st);
+		}
+		release_sock(sk);
+		tcp_get_info(sk, &info);
+		/* Moved meanwhile? Then the two do not go together. */
+		if (!conn) {
+			moved = chim_sock_is_ours(sk);
+		} else {
+			moved = rcu_access_pointer(sk->sk_user_data) != conn;
+			chim_host_put_conn(conn);
+		}
+	} while (moved);
 	if (conn) {
 		info.tcpi_snd_wnd = st.delegated.snd_wnd;
-		info.tcpi_total_retrans += st.stats.retrans_segs;
 		info.tcpi_segs_out += st.stats.segs_out;
 		info.tcpi_segs_in += st.stats.segs_in;
+		retrans = st.stats.retrans_segs;
+		info.tcpi_total_retrans += retrans;
+		info.tcpi_data_segs_out += retrans;
+		retrans *= info.tcpi_snd_mss;
+		info.tcpi_bytes_sent += retrans;
+		info.tcpi_bytes_retrans += retrans;
 		if (st.delegated.snd_una == st.delegated.snd_max)
 			info.tcpi_unacked = 0;
 	}
@@ -664,6 +731,7 @@ static void __init chim_build_prot(struct proto *ours,
 	*ours = *orig;
 	ours->close = chim_close;
 	ours->disconnect = chim_disconnect;
+	ours->shutdown = chim_shutdown;
 	ours->setsockopt = chim_setsockopt;
 	ours->getsockopt = chim_getsockopt;
 	ours->keepalive = chim_keepalive;

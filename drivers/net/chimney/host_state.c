@@ -135,6 +135,16 @@ static const char *chim_obstacle(struct sock *sk)
 #endif
 	if (rcu_access_pointer(sk->sk_filter))
 		return "the socket has a filter";
+	if (sk->sk_shutdown & RCV_SHUTDOWN && !sock_flag(sk, SOCK_DONE))
+		return "the program has shut down reading";
+	if (sk->sk_max_pacing_rate != ~0UL)
+		return "the socket limits its pacing rate";
+	if (inet->min_ttl)
+		return "the socket demands a minimum TTL";
+#if IS_ENABLED(CONFIG_IPV6)
+	if (sk->sk_family == AF_INET6 && inet6_sk(sk)->min_hopcount)
+		return "the socket demands a minimum hop count";
+#endif
 	if (tp->urg_data || before(tp->snd_una, tp->snd_up))
 		return "urgent data is pending";
 	if (sock_flag(sk, SOCK_ZEROCOPY))
@@ -157,6 +167,7 @@ bool chim_state_unsupported(const struct sock *sk)
 {
 	return rcu_access_pointer(sk->sk_filter) ||
 	       sock_flag(sk, SOCK_ZEROCOPY) ||
+	       sk->sk_max_pacing_rate != ~0UL ||
 	       sk->sk_tsflags & SOF_TIMESTAMPING_TX_RECORD_MASK ||
 	       tcp_sk(sk)->tcp_tx_delay;
 }
@@ -290,6 +301,7 @@ static void chim_save_retransmit(struct sock *sk, struct chim_delegated *d)
 	const struct inet_connection_sock *icsk = inet_csk(sk);
 	const struct tcp_sock *tp = tcp_sk(sk);
 
+	d->override = CHIM_IDLE;
 	d->retransmit = CHIM_IDLE;
 	switch (icsk->icsk_pending) {
 	case ICSK_TIME_RETRANS:
@@ -304,6 +316,10 @@ static void chim_save_retransmit(struct sock *sk, struct chim_delegated *d)
 						     NSEC_PER_USEC);
 		break;
 	case ICSK_TIME_PROBE0:
+		if (tp->snd_wnd) {
+			d->override = chim_from_jiffies(icsk->icsk_timeout);
+			return;
+		}
 		d->retransmit = chim_from_jiffies(icsk->icsk_timeout);
 		if (icsk->icsk_probes_out) /* PST-7 */
 			d->rtx_count = max_t(u8, icsk->icsk_backoff, 1);
@@ -689,7 +705,10 @@ static void chim_restore_retransmit(struct sock *sk,
 	} else if (tcp_send_head(sk)) {
 		/* What waits is not to wait for ever (RFC 2525 2.12). */
 		inet_csk_reset_xmit_timer(sk, ICSK_TIME_PROBE0,
-					  tcp_probe0_base(sk), TCP_RTO_MAX);
+					  d->override == CHIM_IDLE ?
+					  tcp_probe0_base(sk) :
+					  chim_jiffies_left(d->override),
+					  TCP_RTO_MAX);
 	}
 }
 
@@ -704,6 +723,8 @@ static void chim_restore_keepalive(struct sock *sk,
 	unsigned long due, active;
 
 	active = chim_to_jiffies(d->ka_base);
+	if (time_after(active, jiffies))
+		active = jiffies;
 	if (d->keepalive == CHIM_IDLE || !sock_flag(sk, SOCK_KEEPOPEN)) {
 		inet_csk_delete_keepalive_timer(sk);
 		tp->rcv_tstamp = (u32)active;
@@ -779,6 +800,7 @@ void chim_state_mirror(struct sock *sk, const struct chim_state *st)
 	struct inet_connection_sock *icsk = inet_csk(sk);
 	struct tcp_sock *tp = tcp_sk(sk);
 	u32 mss = chim_mss(sk);
+	unsigned long active;
 
 	tcp_snd_cwnd_set(tp, clamp_t(u32, d->cwnd / mss, 1, INT_MAX));
 	tp->snd_ssthresh = d->ssthresh >= INT_MAX ? TCP_INFINITE_SSTHRESH :
@@ -794,8 +816,12 @@ void chim_state_mirror(struct sock *sk, const struct chim_state *st)
 	icsk->icsk_retransmits = d->rtx_count;
 	icsk->icsk_backoff = d->backoff;
 	icsk->icsk_probes_out = d->ka_probe_count;
-	tp->rcv_tstamp = (u32)chim_to_jiffies(d->ka_base);
-	icsk->icsk_ack.lrcvtime = tp->rcv_tstamp;
+	/* Rounded up, but never beyond now. */
+	active = chim_to_jiffies(d->ka_base);
+	if (time_after(active, jiffies))
+		active = jiffies;
+	tp->rcv_tstamp = (u32)active;
+	icsk->icsk_ack.lrcvtime = (u32)active;
 }
 
 static u32 chim_flow_label(const struct sock *sk)

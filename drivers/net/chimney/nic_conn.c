@@ -152,7 +152,7 @@ static void nic_load(struct nic_conn *c, const struct chim_state *st)
 	c->t_rtx = d->retransmit;
 	c->t_ka = d->keepalive;
 	c->t_ack = CHIM_IDLE;
-	c->t_sws = CHIM_IDLE;
+	c->t_sws = d->override;
 	c->rtx_start = d->total_rt ? ktime_sub_ns(ktime_get(), d->total_rt) :
 				     CHIM_IDLE;
 	c->last_send = (u32)ktime_to_us(ktime_get());
@@ -311,6 +311,7 @@ static void nic_store(const struct nic_conn *c, struct chim_state *st)
 	d->ts_recent_age = c->ts_stamp;
 	d->ka_base = c->ka_base;
 	d->retransmit = c->t_rtx;
+	d->override = c->t_sws;
 	d->keepalive = c->t_ka;
 	d->total_rt = c->rtx_start == CHIM_IDLE ? 0 :
 		      ktime_to_ns(ktime_sub(now, c->rtx_start));

@@ -142,6 +142,8 @@ struct chim_cached {
  * @keepalive: when the keepalive timer expires, ns
  * @ka_base: when the connection was last active, ns
  * @retransmit: when the retransmit, persist or FIN_WAIT_2 timer expires, ns
+ * @override: when data goes out that a cork or the peer's small window holds
+ *	back, ns
  * @send_data: bytes from SND.UNA that the NIC holds
  * @buffered_data: bytes below RCV.NXT that the NIC holds
  */
@@ -175,6 +177,7 @@ struct chim_delegated {
 	ktime_t keepalive;
 	ktime_t ka_base;
 	ktime_t retransmit;
+	ktime_t override;
 	u32 send_data;
 	u32 buffered_data;
 };
