@@ -985,6 +985,23 @@ TEST_F(dev, set_refused)
 	put_u32(nlh, CHIMNEY_A_DEV_HZ, 10);
 	REFUSED(nlh, ERANGE, "time is too long", attr);
 
+	/* All others are good, but the last thing to be looked at is not. */
+	for (i = 0; i < 2; i++) {
+		nlh = dev_req(e, CHIMNEY_CMD_DEV_SET);
+		put_u32(nlh, CHIMNEY_A_DEV_MAX_CONNS, 77);
+		put_u32(nlh, CHIMNEY_A_DEV_ACK_FREQUENCY, 77);
+		put_u32(nlh, CHIMNEY_A_DEV_MAX_RETRANSMISSIONS, 77);
+		put_u32(nlh, CHIMNEY_A_DEV_DUPACK_THRESHOLD, 77);
+		put_u32(nlh, CHIMNEY_A_DEV_HZ, 10);
+		attr = put_u32(nlh, CHIMNEY_A_DEV_DELAYED_ACK, i ? 3 : 5);
+		if (i)
+			attr = put_u32(nlh, CHIMNEY_A_DEV_FIN_WAIT2, ~0);
+		else
+			put_u32(nlh, CHIMNEY_A_DEV_FIN_WAIT2, 77);
+		REFUSED(nlh, ERANGE, i ? "time is too long" : "below 500 ms",
+			attr);
+	}
+
 	REFUSED(dev_req(e, CHIMNEY_CMD_DEV_SET), EINVAL, "nothing to change",
 		NULL);
 
