@@ -296,6 +296,21 @@ static void chim_save_keepalive(const struct sock *sk,
 	d->keepalive = max(d->keepalive, due);
 }
 
+/* The window is closed and its probe not acknowledged: to the host that is a
+ * retransmission, whose RTO tells how often it was doubled [PST-7].
+ */
+static void chim_save_persist(const struct sock *sk, struct chim_delegated *d)
+{
+	const struct inet_connection_sock *icsk = inet_csk(sk);
+	u32 base = max(__tcp_set_rto(tcp_sk(sk)), 1U);
+	int doubled = max(fls(icsk->icsk_rto / base), 1) - 1;
+
+	if (icsk->icsk_retransmits)
+		d->rtx_count = doubled + 1;
+	else
+		d->snd_wnd_probe_count = doubled;
+}
+
 static void chim_save_retransmit(struct sock *sk, struct chim_delegated *d)
 {
 	const struct inet_connection_sock *icsk = inet_csk(sk);
@@ -327,7 +342,10 @@ static void chim_save_retransmit(struct sock *sk, struct chim_delegated *d)
 			d->snd_wnd_probe_count = icsk->icsk_backoff;
 		return;
 	}
-	d->rtx_count = icsk->icsk_retransmits;
+	if (!tp->snd_wnd && d->retransmit != CHIM_IDLE)
+		chim_save_persist(sk, d);
+	else
+		d->rtx_count = icsk->icsk_retransmits;
 	d->backoff = icsk->icsk_backoff;
 	if (icsk->icsk_retransmits && tp->retrans_stamp)
 		d->total_rt = (u64)(tcp_time_stamp_raw() -
@@ -602,12 +620,13 @@ static void chim_count_rtx(struct sock *sk, const struct chim_delegated *d)
 		tp->packets_out += segs;
 		if (!loss)
 			continue;
-		if (after_rto && before(cb->seq, d->snd_nxt)) {
+		/* Where recovery began is lost, and has been sent again. */
+		if (before(cb->seq, after_rto ? d->snd_nxt : d->snd_una + 1)) {
 			cb->sacked |= TCPCB_LOST | TCPCB_SACKED_RETRANS |
 				      TCPCB_EVER_RETRANS;
 			tp->lost_out += segs;
 			tp->retrans_out += segs;
-		} else if (after_rto || !before(d->snd_una, cb->seq)) {
+		} else if (after_rto) {
 			cb->sacked |= TCPCB_LOST;
 			tp->lost_out += segs;
 		}
@@ -670,8 +689,12 @@ static void chim_restore_retransmit(struct sock *sk,
 {
 	struct inet_connection_sock *icsk = inet_csk(sk);
 	struct tcp_sock *tp = tcp_sk(sk);
-	u8 shift = min_t(u8, d->backoff, 12);
+	u8 shift = d->backoff;
 
+	if (!d->snd_wnd && d->retransmit != CHIM_IDLE) /* PST-7 */
+		shift = d->rtx_count ? d->rtx_count - 1 :
+				       d->snd_wnd_probe_count;
+	shift = min_t(u8, shift, 12);
 	icsk->icsk_retransmits = 0;
 	icsk->icsk_backoff = 0;
 	icsk->icsk_probes_out = 0;
