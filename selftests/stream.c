@@ -83,6 +83,7 @@ static struct chim_nl nl;
 static atomic_bool signalled, finishing;
 static atomic_uint cycled;
 static unsigned long left, refused, unread, unacked, unsent;
+static unsigned long recovery, backoff;
 
 static __u64 mix(__u64 x)
 {
@@ -291,10 +292,16 @@ static void connect_all(void)
 
 /* ---- moves -------------------------------------------------------------- */
 
-static void note_queues(int fd)
+/* In what situations connections were moved. */
+static void note_situation(int fd)
 {
+	struct tcp_info ti = {};
+	socklen_t len = sizeof(ti);
 	int n;
 
+	getsockopt(fd, IPPROTO_TCP, TCP_INFO, &ti, &len);
+	recovery += ti.tcpi_ca_state >= TCP_CA_Recovery;
+	backoff += ti.tcpi_backoff > 0;
 	if (!ioctl(fd, SIOCINQ, &n) && n > 0)
 		unread++;
 	if (!ioctl(fd, SIOCOUTQ, &n) && n > 0)
@@ -308,7 +315,7 @@ static void move(struct conn *c)
 	struct chim_nl_conn state;
 	int err;
 
-	note_queues(c->end[HOST].fd);
+	note_situation(c->end[HOST].fd);
 	if (!c->in_nic) {
 		err = chim_nl_offload_fd(&nl, c->end[HOST].fd, &state);
 		if (err && !careless)
@@ -331,7 +338,7 @@ static void *mover(void *unused)
 {
 	__u64 dice = mix(seed + 77);
 
-	while (!finishing && (careless || cycled < cycles)) {
+	while (!finishing && (until_signal || careless || cycled < cycles)) {
 		if (gap_us)
 			usleep(any(&dice) % gap_us);
 		move(&conns[any(&dice) % n_conns]);
@@ -341,7 +348,7 @@ static void *mover(void *unused)
 
 /* ---- data --------------------------------------------------------------- */
 
-static bool receive(struct conn *c, int side, __u64 *dice, __u64 now)
+static void receive(struct conn *c, int side, __u64 *dice, __u64 now)
 {
 	static unsigned char got[CHUNK], want[CHUNK];
 	struct end *e = &c->end[side], *from = &c->end[!side];
@@ -350,7 +357,7 @@ static bool receive(struct conn *c, int side, __u64 *dice, __u64 now)
 	n = recv(e->fd, got, 1 + any(dice) % CHUNK, 0);
 	if (n < 0) {
 		if (errno == EAGAIN || errno == EINTR)
-			return false;
+			return;
 		die(c, side, "recv: %s", strerror(errno));
 	}
 	e->heard = now;
@@ -361,7 +368,7 @@ static bool receive(struct conn *c, int side, __u64 *dice, __u64 now)
 			die(c, side, "%llu bytes came, %llu were sent",
 			    e->rcvd, from->sent);
 		e->eof = true;
-		return true;
+		return;
 	}
 	fill(from->seed, e->rcvd, want, n);
 	if (memcmp(got, want, n)) {
@@ -371,10 +378,9 @@ static bool receive(struct conn *c, int side, __u64 *dice, __u64 now)
 		    e->rcvd + i, got[i], want[i]);
 	}
 	e->rcvd += n;
-	return true;
 }
 
-static bool transmit(struct conn *c, int side, __u64 *dice, __u64 now)
+static void transmit(struct conn *c, int side, __u64 *dice)
 {
 	static unsigned char buf[CHUNK];
 	struct end *e = &c->end[side];
@@ -387,7 +393,7 @@ static bool transmit(struct conn *c, int side, __u64 *dice, __u64 now)
 		if (shutdown(e->fd, SHUT_WR))
 			die(c, side, "shutdown: %s", strerror(errno));
 		e->fin = true;
-		return true;
+		return;
 	}
 	fill(e->seed, e->sent, buf, len);
 	n = send(e->fd, buf, len, MSG_NOSIGNAL);
@@ -397,13 +403,6 @@ static bool transmit(struct conn *c, int side, __u64 *dice, __u64 now)
 		n = 0;
 	}
 	e->sent += n;
-	if (n == len) {
-		e->blocked = false;
-	} else if (!e->blocked) {
-		e->blocked = true;
-		e->since = now;
-	}
-	return n;
 }
 
 /* A slow reader waits until the writer cannot go on, and some more. */
@@ -462,15 +461,20 @@ static int round_robin(__u64 *dice)
 	now = now_ms();
 	for (i = 0; i < 2 * n_conns; i++) {
 		struct conn *c = &conns[i / 2];
-		short ready = pfds[i].fd < 0 ? 0 : pfds[i].revents;
+		struct end *e = &c->end[i % 2];
 
-		if (ready & POLLERR)
-			ready |= POLLIN | POLLOUT;
-		if (ready & (POLLIN | POLLHUP) && !c->end[i % 2].paused &&
-		    !c->end[i % 2].eof)
+		if (pfds[i].fd < 0)
+			continue;
+		if (pfds[i].revents && pfds[i].events & POLLIN)
 			receive(c, i % 2, dice, now);
-		if (ready & POLLOUT && !c->end[i % 2].fin)
-			transmit(c, i % 2, dice, now);
+		if (pfds[i].revents & ~POLLIN && !e->fin)
+			transmit(c, i % 2, dice);
+		if (pfds[i].revents & POLLOUT || e->fin) {
+			e->blocked = false;
+		} else if (!e->blocked) {
+			e->blocked = true;
+			e->since = now;
+		}
 	}
 	return open;
 }
@@ -532,6 +536,7 @@ static void run(void)
 	}
 	printf("cycles=%u left=%lu refused=%lu ", cycled, left, refused);
 	printf("unread=%lu unacked=%lu unsent=%lu ", unread, unacked, unsent);
+	printf("recovery=%lu backoff=%lu ", recovery, backoff);
 	printf("bytes=%llu ms=%llu\n", sum, now_ms() - start);
 }
 
