@@ -153,6 +153,12 @@ static int chim_collect_sends(struct sock *sk, struct sk_buff_head *sends,
 	return 0;
 }
 
+static void chim_unreserve(struct chim_conn *conn)
+{
+	xa_erase(&chim_conns, conn->id);
+	atomic_dec(&conn->cd->conns);
+}
+
 static int chim_reserve(struct chim_dev *cd, struct chim_conn *conn,
 			struct netlink_ext_ack *extack)
 {
@@ -164,13 +170,10 @@ static int chim_reserve(struct chim_dev *cd, struct chim_conn *conn,
 			       "the device's connection limit is reached");
 		return -ENOSPC;
 	}
-	conn->cd = cd;
-	netdev_hold(cd->dev, &conn->dev_tracker, GFP_KERNEL);
 	err = xa_alloc_cyclic(&chim_conns, &conn->id, conn, xa_limit_31b,
 			      &chim_next_id, GFP_KERNEL);
 	if (err < 0) {
 		NL_SET_ERR_MSG(extack, "no memory for the connection table");
-		netdev_put(cd->dev, &conn->dev_tracker);
 		atomic_dec(&cd->conns);
 		return err;
 	}
@@ -180,18 +183,10 @@ static int chim_reserve(struct chim_dev *cd, struct chim_conn *conn,
 	smp_mb();
 	if (READ_ONCE(cd->closing)) {
 		NL_SET_ERR_MSG(extack, "the chimney device is down");
-		xa_erase(&chim_conns, conn->id);
-		netdev_put(cd->dev, &conn->dev_tracker);
-		atomic_dec(&cd->conns);
+		chim_unreserve(conn);
 		return -ENETDOWN;
 	}
 	return 0;
-}
-
-static void chim_unreserve(struct chim_conn *conn)
-{
-	xa_erase(&chim_conns, conn->id);
-	atomic_dec(&conn->cd->conns);
 }
 
 /* Everything that can fail comes before the commit; then nothing can. */
@@ -275,38 +270,45 @@ int chim_host_offload(struct sock *sk, const struct chim_update *upd,
 	if (!conn)
 		return -ENOMEM;
 	conn->place = CHIMNEY_PLACE_OFFLOADING;
-	conn->sk = sk;
-	refcount_set(&conn->ref, 2); /* the table's and the caller's */
+	refcount_set(&conn->ref, 1);
 	INIT_WORK(&conn->upload_work, chim_upload_work);
 
 	lock_sock(sk);
 	err = chim_state_admit(sk, &cd, extack);
-	if (!err)
-		err = chim_reserve(cd, conn, extack);
 	if (err) {
 		if (cd)
 			chim_count(cd, CHIM_CNT_REFUSED);
-		goto err_unlock;
-	}
-	sock_hold(sk);
-	err = chim_move_down(sk, conn, upd, st, extack);
-	if (err) {
-		chim_count(cd, CHIM_CNT_REFUSED);
-		chim_unreserve(conn);
 		release_sock(sk);
-		chim_host_put_conn(conn);
-		chim_host_put_conn(conn);
+		kmem_cache_free(chim_conn_cache, conn);
 		return err;
 	}
+
+	/* Complete before it can be found in the table. */
+	sock_hold(sk);
+	conn->sk = sk;
+	conn->cd = cd;
+	netdev_hold(cd->dev, &conn->dev_tracker, GFP_KERNEL);
+	err = chim_reserve(cd, conn, extack);
+	if (err)
+		goto err_put;
+	err = chim_move_down(sk, conn, upd, st, extack);
+	if (err)
+		goto err_unreserve;
+
+	refcount_inc(&conn->ref); /* the table's, beside the caller's */
 	chim_count(cd, CHIM_CNT_OFFLOADS);
-	release_sock(sk);
+	/* Under the lock, so that no upload is told of before. */
 	chim_nl_notify_conn(conn, CHIMNEY_CMD_CONN_OFFLOAD_NTF, st);
+	release_sock(sk);
 	*connp = conn;
 	return 0;
 
-err_unlock:
+err_unreserve:
+	chim_unreserve(conn);
+err_put:
+	chim_count(cd, CHIM_CNT_REFUSED);
 	release_sock(sk);
-	kmem_cache_free(chim_conn_cache, conn);
+	chim_host_put_conn(conn);
 	return err;
 }
 
