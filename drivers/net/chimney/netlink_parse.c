@@ -321,8 +321,12 @@ struct sock *chim_nl_sock_by_fd(struct net *net, struct nlattr *attr,
 		return ERR_PTR(err);
 	}
 	sk = sock->sk;
-	if ((sk->sk_family != AF_INET && sk->sk_family != AF_INET6) ||
-	    !sk_is_tcp(sk)) {
+	if (sk->sk_protocol == IPPROTO_MPTCP &&
+	    (sk->sk_family == AF_INET || sk->sk_family == AF_INET6)) {
+		CHIM_NL_REFUSE(extack, attr, "the socket belongs to MPTCP");
+		err = -EOPNOTSUPP;
+	} else if ((sk->sk_family != AF_INET && sk->sk_family != AF_INET6) ||
+		   !sk_is_tcp(sk)) {
 		CHIM_NL_REFUSE(extack, attr, "not a TCP socket");
 		err = -EOPNOTSUPP;
 	} else if (!net_eq(sock_net(sk), net)) {
