@@ -5,6 +5,9 @@
 #ifndef _CHIM_HOST_H
 #define _CHIM_HOST_H
 
+#include <linux/ip.h>
+#include <net/inet_connection_sock.h>
+
 #include "chimney.h"
 
 /* host_offload.c APIs: */
@@ -27,9 +30,6 @@ struct sk_buff *chim_sock_clone(struct sk_buff *skb, gfp_t gfp);
 /* host_state.c APIs: */
 void chim_state_init(void);
 int chim_state_to_linux(u8 state);
-int chim_state_admit(struct sock *sk, struct chim_dev **cdp,
-		     struct netlink_ext_ack *extack);
-bool chim_state_unsupported(const struct sock *sk);
 void chim_state_save(struct sock *sk, struct chim_state *st);
 void chim_state_restore(struct sock *sk, const struct chim_state *st,
 			const struct chim_conn *conn);
@@ -37,8 +37,22 @@ void chim_state_shield(struct sock *sk);
 void chim_state_shield_rcv(struct sock *sk);
 void chim_state_rtx_append(struct sock *sk, struct sk_buff *skb);
 void chim_state_mirror(struct sock *sk, const struct chim_state *st);
-bool chim_state_cached(struct sock *sk, struct chim_cached *c);
-void chim_state_set_cached(struct sock *sk, const struct chim_update *upd);
-void chim_state_overlay(struct chim_cached *c, const struct chim_update *upd);
+
+/* host_admit.c APIs: */
+int chim_admit_socket(struct sock *sk, struct chim_dev **cdp,
+		      struct netlink_ext_ack *extack);
+bool chim_admit_revoked(const struct sock *sk);
+
+/* host_cached.c APIs: */
+bool chim_cached_refresh(struct sock *sk, struct chim_cached *c);
+void chim_cached_to_socket(struct sock *sk, const struct chim_update *upd);
+void chim_cached_overlay(struct chim_cached *c, const struct chim_update *upd);
+
+/* Address family on the wire; an IPv6 socket may speak IPv4. */
+static inline u8 chim_wire_family(const struct sock *sk)
+{
+	return inet_csk(sk)->icsk_af_ops->net_header_len ==
+	       sizeof(struct iphdr) ? AF_INET : AF_INET6;
+}
 
 #endif /* _CHIM_HOST_H */

@@ -214,7 +214,7 @@ static int chim_move_down(struct sock *sk, struct chim_conn *conn,
 	}
 	chim_state_save(sk, st);
 	if (upd)
-		chim_state_overlay(&st->cached, upd);
+		chim_cached_overlay(&st->cached, upd);
 	conn->posted_seq = tp->snd_nxt;
 	/* Queued behind data not sent yet, the FIN is still to be posted. */
 	conn->fin_posted = (1 << sk->sk_state) & fin_sent &&
@@ -235,7 +235,7 @@ static int chim_move_down(struct sock *sk, struct chim_conn *conn,
 	conn->mtup_enabled = inet_csk(sk)->icsk_mtup.enabled;
 	chim_state_shield(sk);
 	if (upd)
-		chim_state_set_cached(sk, upd);
+		chim_cached_to_socket(sk, upd);
 	chim_sock_install(sk, conn);
 	conn->place = CHIMNEY_PLACE_NIC;
 	chim_nic_ops.start(conn->nic, chim_sock_rcv_edge(sk), ack_owed);
@@ -274,7 +274,7 @@ int chim_host_offload(struct sock *sk, const struct chim_update *upd,
 	INIT_WORK(&conn->upload_work, chim_upload_work);
 
 	lock_sock(sk);
-	err = chim_state_admit(sk, &cd, extack);
+	err = chim_admit_socket(sk, &cd, extack);
 	if (err) {
 		if (cd)
 			chim_count(cd, CHIM_CNT_REFUSED);
@@ -524,9 +524,9 @@ int chim_host_update(struct chim_conn *conn, const struct chim_update *upd,
 		NL_SET_ERR_MSG(extack, "the connection has left the NIC");
 		return -ENOENT;
 	}
-	chim_state_set_cached(sk, upd);
+	chim_cached_to_socket(sk, upd);
 	chim_nic_ops.query(conn->nic, st);
-	chim_state_overlay(&st->cached, upd);
+	chim_cached_overlay(&st->cached, upd);
 	chim_nic_ops.update(conn->nic, &st->cached, upd->triggers);
 	chim_nic_ops.query(conn->nic, st);
 	release_sock(sk);

@@ -456,7 +456,7 @@ static void chim_update_cached(struct sock *sk, struct chim_conn *conn,
 {
 	u32 before = c->initial_rcv_wnd, triggers = 0;
 
-	if (!chim_state_cached(sk, c))
+	if (!chim_cached_refresh(sk, c))
 		return;
 	if (before != c->initial_rcv_wnd)
 		triggers |= CHIMNEY_CACHED_FLAG_UPDATE_RCV_WND; /* TCA-5 */
@@ -484,7 +484,7 @@ void chim_sock_sync(struct sock *sk, struct chim_conn *conn)
 		return;
 	}
 	/* Reading shut down by the program: the host answers data with RST. */
-	if (chim_state_unsupported(sk) ||
+	if (chim_admit_revoked(sk) ||
 	    (sk->sk_shutdown & RCV_SHUTDOWN && !sock_flag(sk, SOCK_DONE))) {
 		chim_host_request_upload(conn, CHIMNEY_REASON_SOCKET_CALL);
 		return;

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Who may be offloaded, and who may stay so.
+ * Called by host_offload.c with the sock lock owned and by host_sock.c with
+ * slock held.
+ */
+#include <net/dst.h>
+#include <net/ipv6.h>
+#include <net/tcp.h>
+#include <net/xfrm.h>
+
+#include "host.h"
+
+static bool chim_fast_open(const struct sock *sk)
+{
+	const struct tcp_sock *tp = tcp_sk(sk);
+
+	return rcu_access_pointer(tp->fastopen_rsk) || tp->fastopen_req ||
+	       inet_sk(sk)->defer_connect;
+}
+
+/* Is there anything in the way of an offload? NULL or the reason [SEC-3]. */
+static const char *chim_obstacle(struct sock *sk)
+{
+	const struct inet_connection_sock *icsk = inet_csk(sk);
+	const struct tcp_sock *tp = tcp_sk(sk);
+	const struct inet_sock *inet = inet_sk(sk);
+
+	if (sk_is_mptcp(sk))
+		return "the socket belongs to MPTCP";
+	if (icsk->icsk_ulp_ops)
+		return "the socket has an upper layer protocol (ULP)";
+	if (sk->sk_user_data)
+		return "the socket is used by sockmap or another kernel user";
+	if (!chim_sock_known_prot(sk))
+		return "the socket's protocol operations were replaced";
+#ifdef CONFIG_TCP_MD5SIG
+	if (rcu_access_pointer(tp->md5sig_info))
+		return "the socket uses TCP MD5 signatures";
+#endif
+	if (tp->repair)
+		return "the socket is in repair mode";
+#ifdef CONFIG_XFRM
+	if (rcu_access_pointer(sk->sk_policy[0]) ||
+	    rcu_access_pointer(sk->sk_policy[1]) ||
+	    (__sk_dst_get(sk) && __sk_dst_get(sk)->xfrm))
+		return "an IPsec policy applies to the socket";
+#endif
+	if (rcu_access_pointer(inet->inet_opt))
+		return "the socket sends IP options";
+#if IS_ENABLED(CONFIG_IPV6)
+	if (sk->sk_family == AF_INET6 &&
+	    rcu_access_pointer(inet6_sk(sk)->opt))
+		return "the socket sends IPv6 extension headers";
+#endif
+	if (rcu_access_pointer(sk->sk_filter))
+		return "the socket has a filter";
+	if (sk->sk_shutdown & RCV_SHUTDOWN && !sock_flag(sk, SOCK_DONE))
+		return "the program has shut down reading";
+	if (sk->sk_max_pacing_rate != ~0UL)
+		return "the socket limits its pacing rate";
+	if (inet->min_ttl)
+		return "the socket demands a minimum TTL";
+#if IS_ENABLED(CONFIG_IPV6)
+	if (sk->sk_family == AF_INET6 && inet6_sk(sk)->min_hopcount)
+		return "the socket demands a minimum hop count";
+#endif
+	if (tp->urg_data || before(tp->snd_una, tp->snd_up))
+		return "urgent data is pending";
+	if (sock_flag(sk, SOCK_ZEROCOPY))
+		return "the socket uses zero-copy sends";
+	if (tp->tcp_tx_delay)
+		return "the socket uses TCP_TX_DELAY";
+	if (sk->sk_tsflags & SOF_TIMESTAMPING_TX_RECORD_MASK)
+		return "the socket asks for transmit timestamps";
+	return NULL;
+}
+
+/**
+ * chim_admit_revoked - has an offloaded socket become unfit for the NIC?
+ * @sk: socket
+ *
+ * Context: slock held.
+ * Return: true if it must be uploaded, then runs natively.
+ */
+bool chim_admit_revoked(const struct sock *sk)
+{
+	return rcu_access_pointer(sk->sk_filter) ||
+	       sock_flag(sk, SOCK_ZEROCOPY) ||
+	       sk->sk_max_pacing_rate != ~0UL ||
+	       sk->sk_tsflags & SOF_TIMESTAMPING_TX_RECORD_MASK ||
+	       tcp_sk(sk)->tcp_tx_delay;
+}
+
+/**
+ * chim_admit_socket - may this socket be offloaded?
+ * @sk: socket
+ * @cdp: set to the device its route goes through
+ * @extack: gets the reason of a refusal
+ *
+ * Context: process, sock lock owned.
+ * Return: 0, or a negative error with the socket unchanged.
+ */
+int chim_admit_socket(struct sock *sk, struct chim_dev **cdp,
+		     struct netlink_ext_ack *extack)
+{
+	const int ok = TCPF_ESTABLISHED | TCPF_FIN_WAIT1 | TCPF_FIN_WAIT2 |
+		       TCPF_CLOSE_WAIT | TCPF_CLOSING | TCPF_LAST_ACK;
+	const char *why;
+	struct chim_dev *cd;
+
+	if (chim_sock_is_ours(sk)) {
+		NL_SET_ERR_MSG(extack, "already offloaded");
+		return -EALREADY;
+	}
+	if (sk->sk_state == TCP_LISTEN) {
+		NL_SET_ERR_MSG(extack, "a listening socket is never offloaded");
+		return -EINVAL;
+	}
+	if (chim_fast_open(sk)) {
+		NL_SET_ERR_MSG(extack, "TCP fast open is in progress");
+		return -EOPNOTSUPP;
+	}
+	if (!((1 << sk->sk_state) & ok)) { /* TCD-2 */
+		NL_SET_ERR_MSG(extack, "not connected");
+		return -ENOTCONN;
+	}
+	if (!sk->sk_socket || sock_flag(sk, SOCK_DEAD)) {
+		NL_SET_ERR_MSG(extack, "no program holds the socket");
+		return -ENOTCONN;
+	}
+	why = chim_obstacle(sk);
+	if (why) {
+		/* The messages are constant strings of this module. */
+		if (extack)
+			extack->_msg = why;
+		return -EOPNOTSUPP;
+	}
+	cd = chim_path_dev(sk);
+	if (!cd) {
+		NL_SET_ERR_MSG(extack,
+			       "the route does not go through a chimney device");
+		return -ENETUNREACH;
+	}
+	if (!netif_running(cd->dev) || READ_ONCE(cd->closing)) {
+		NL_SET_ERR_MSG(extack, "the chimney device is down");
+		return -ENETDOWN;
+	}
+	if (READ_ONCE(cd->paused)) {
+		NL_SET_ERR_MSG(extack, "the chimney device is paused");
+		return -EBUSY;
+	}
+	*cdp = cd;
+	return 0;
+}
