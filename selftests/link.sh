@@ -404,7 +404,8 @@ macvlan_above() {
 	ip -n "$H" address add 192.0.2.3/24 dev mv0
 	pings "$P" 192.0.2.3
 	both_ways
-	in_ns "$H" bridge fdb show dev veth0 | grep -q "$(attr "$H" mv0 address)"
+	in_ns "$H" bridge fdb show dev veth0 |
+		grep -q "$(attr "$H" mv0 address)"
 }
 
 has_maddr() {

@@ -102,7 +102,7 @@ bool chim_admit_revoked(const struct sock *sk)
  * Return: 0, or a negative error with the socket unchanged.
  */
 int chim_admit_socket(struct sock *sk, struct chim_dev **cdp,
-		     struct netlink_ext_ack *extack)
+		      struct netlink_ext_ack *extack)
 {
 	const int ok = TCPF_ESTABLISHED | TCPF_FIN_WAIT1 | TCPF_FIN_WAIT2 |
 		       TCPF_CLOSE_WAIT | TCPF_CLOSING | TCPF_LAST_ACK;

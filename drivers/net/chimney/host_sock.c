@@ -649,7 +649,7 @@ static int chim_tcp_info(struct sock *sk, char __user *optval,
 		if (!conn) {
 			moved = chim_sock_is_ours(sk);
 		} else {
-			moved = rcu_access_pointer(sk->sk_user_data) != conn;
+			moved = rcu_access_pointer(__sk_user_data(sk)) != conn;
 			chim_host_put_conn(conn);
 		}
 	} while (moved);

@@ -28,8 +28,8 @@
 #define NIC_IW_SEGS		10		/* restart window, RFC 6928 */
 #define NIC_KA_PROBES		10		/* BLD-5 */
 #define NIC_KA_INTERVAL_MS	1000		/* BLD-5 */
-#define NIC_HELD_MAX		64		/* segments held back, SEC-8 */
-#define NIC_OOO_MAX		1024		/* segments out of order, SEC-8 */
+#define NIC_HELD_MAX		64		/* held back, SEC-8 */
+#define NIC_OOO_MAX		1024		/* out of order, SEC-8 */
 #define NIC_SACK_MAX		32		/* ranges of the scoreboard */
 #define NIC_GSO_BYTES		65000U
 

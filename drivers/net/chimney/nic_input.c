@@ -122,7 +122,7 @@ static bool nic_in_window(const struct nic_conn *c, const struct nic_seg *s)
 /* At most one answer in ms milliseconds; *last is 0 before the first. */
 static bool nic_ratelimit(u32 *last, ktime_t now, u32 ms)
 {
-	u32 t = max((u32)ktime_to_ms(now), 1U);
+	u32 t = max_t(u32, ktime_to_ms(now), 1);
 
 	if (*last && t - *last < ms)
 		return false;
