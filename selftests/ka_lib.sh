@@ -2,7 +2,8 @@
 # shellcheck shell=bash
 #
 # For the timer tests: ka_tool in the background, its answers in variables,
-# times compared.  Times are microseconds of CLOCK_MONOTONIC.
+# times compared.  Times are microseconds of CLOCK_MONOTONIC.  An argument of
+# the script is a regular expression: only tests whose names match are run.
 #
 #	ka open raw 4			# KA[n] is the number of the connection
 #	ka wait "$n" probe 3 60000	# up to 60 virtual seconds
@@ -10,6 +11,7 @@
 #	near "${KA_T[1]}" "$((KA_T[0] + 10 * SEC))" "$TICK" "second probe"
 
 : "${KA_LIB_DIR:=$(dirname "${BASH_SOURCE[0]}")}"
+ka_only=${1:-}
 
 # shellcheck disable=SC2034
 SEC=1000000
@@ -152,6 +154,7 @@ ka_run() {
 	local name=$1
 	shift
 
+	[[ $name =~ $ka_only ]] || return 0
 	run "$name" "$@"
 	if ! ka_try reset; then
 		echo "Bail out! ka_tool: $KA_TEXT"
