@@ -25,6 +25,7 @@ static const char *chim_obstacle(struct sock *sk)
 	const struct inet_connection_sock *icsk = inet_csk(sk);
 	const struct tcp_sock *tp = tcp_sk(sk);
 	const struct inet_sock *inet = inet_sk(sk);
+	const struct ip_options_rcu *opt;
 
 	if (sk_is_mptcp(sk))
 		return "the socket belongs to MPTCP";
@@ -46,7 +47,9 @@ static const char *chim_obstacle(struct sock *sk)
 	    (__sk_dst_get(sk) && __sk_dst_get(sk)->xfrm))
 		return "an IPsec policy applies to the socket";
 #endif
-	if (rcu_access_pointer(inet->inet_opt))
+	opt = rcu_dereference_protected(inet->inet_opt,
+					lockdep_sock_is_held(sk));
+	if (opt && opt->opt.optlen) /* emptied ones stay */
 		return "the socket sends IP options";
 #if IS_ENABLED(CONFIG_IPV6)
 	if (sk->sk_family == AF_INET6 &&
@@ -95,7 +98,8 @@ bool chim_admit_revoked(const struct sock *sk)
 /**
  * chim_admit_socket - may this socket be offloaded?
  * @sk: socket
- * @cdp: set to the device its route goes through
+ * @cdp: set to the device its route goes through, also at a refusal; NULL if
+ *	there is none
  * @extack: gets the reason of a refusal
  *
  * Context: process, sock lock owned.
@@ -109,7 +113,9 @@ int chim_admit_socket(struct sock *sk, struct chim_dev **cdp,
 	const char *why;
 	struct chim_dev *cd;
 
+	*cdp = NULL;
 	if (chim_sock_is_ours(sk)) {
+		*cdp = chim_path_dev(sk);
 		NL_SET_ERR_MSG(extack, "already offloaded");
 		return -EALREADY;
 	}
@@ -129,6 +135,9 @@ int chim_admit_socket(struct sock *sk, struct chim_dev **cdp,
 		NL_SET_ERR_MSG(extack, "no program holds the socket");
 		return -ENOTCONN;
 	}
+	/* Looks the route up again if need be: before it is asked for IPsec. */
+	cd = chim_path_dev(sk);
+	*cdp = cd;
 	why = chim_obstacle(sk);
 	if (why) {
 		/* The messages are constant strings of this module. */
@@ -136,7 +145,6 @@ int chim_admit_socket(struct sock *sk, struct chim_dev **cdp,
 			extack->_msg = why;
 		return -EOPNOTSUPP;
 	}
-	cd = chim_path_dev(sk);
 	if (!cd) {
 		NL_SET_ERR_MSG(extack,
 			       "the route does not go through a chimney device");
@@ -150,6 +158,5 @@ int chim_admit_socket(struct sock *sk, struct chim_dev **cdp,
 		NL_SET_ERR_MSG(extack, "the chimney device is paused");
 		return -EBUSY;
 	}
-	*cdp = cd;
 	return 0;
 }

@@ -468,7 +468,8 @@ static void chim_upload_work(struct work_struct *work)
 		lock_sock(sk);
 		if (conn->place == CHIMNEY_PLACE_NIC &&
 		    conn->reason == CHIMNEY_REASON_ROUTE)
-			same = chim_path_dev(sk) == conn->cd;
+			same = chim_path_dev(sk) == conn->cd &&
+			       !dst_xfrm(__sk_dst_get(sk));
 		if (same)
 			conn->reason = 0;
 		release_sock(sk);

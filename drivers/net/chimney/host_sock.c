@@ -97,6 +97,8 @@ static int chim_queue_xmit(struct sock *sk, struct sk_buff *skb,
 	chim_count(conn->cd, CHIM_CNT_HOST_SWALLOWED);
 	chim_host_request_upload(conn, CHIMNEY_REASON_SLOW_PATH);
 	kfree_skb(skb);
+	/* On its way here it moved the receive window to where it belongs. */
+	chim_state_shield_rcv(sk);
 	return 0;
 }
 
