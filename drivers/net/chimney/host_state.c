@@ -437,6 +437,21 @@ static void chim_unpost(struct sock *sk, u32 snd_max)
 	}
 }
 
+/* The peer has acknowledged part of the first buffer. The host would have cut
+ * that off when the ACK came; if it has to at a retransmission, the segments
+ * it counts in flight are never all acknowledged.
+ */
+static void chim_trim_acked(struct sock *sk)
+{
+	u32 una = tcp_sk(sk)->snd_una;
+	struct sk_buff *skb;
+
+	chim_boundary(sk, una);
+	while ((skb = tcp_rtx_queue_head(sk)) &&
+	       !after(TCP_SKB_CB(skb)->end_seq, una))
+		tcp_rtx_queue_unlink_and_free(skb, sk);
+}
+
 /* Count the retransmit queue the way the host does, in segments; mark what
  * is lost and what was resent. Nothing here gives an RTT sample [RT3].
  */
@@ -652,6 +667,7 @@ void chim_state_restore(struct sock *sk, const struct chim_state *st,
 	tp->lost_out = 0;
 	tp->retrans_out = 0;
 	tp->sacked_out = 0;
+	chim_trim_acked(sk);
 	chim_unpost(sk, d->snd_max);
 	chim_count_rtx(sk, d);
 	chim_restore_congestion(sk, d);
