@@ -603,6 +603,7 @@ static void conn_command(struct conn *c, char **w)
 		cmd_read(c);
 	} else if (!strcmp(*w, "shut")) {
 		shutdown(c->fd, SHUT_WR);
+		say(" t=%llu", now_us());
 	} else if (!strcmp(*w, "close")) {
 		close(c->fd);
 		c->fd = -1;

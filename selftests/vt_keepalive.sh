@@ -314,6 +314,39 @@ linux_defaults() {
 	due "$t" "$i" 2000 "death"
 }
 
+# Linux on the other side, and a wire that loses what it sends.
+linux_falls_silent() {
+	local n t i mac address=192.0.2.2
+
+	# The addresses of the link are not to be lost.
+	[ "$1" = 4 ] || address=2001:db8::2
+	mac=$(inp cat /sys/class/net/veth1/address)
+	ip -n "$H" neigh replace "$address" lladdr "$mac" dev chim0 \
+		nud permanent
+	ka_open native "$1"
+	ka_keepalive 20 5 3
+	ka offload "$n"
+	ka run 100000
+	ka times "$n" probe
+	is "${#KA_T[@]}" 5 "probes while the peer answers"
+	ka show "$n"
+	is "${KA[ka_count]} ${KA[state]}" "0 established"
+	# What is read from disk for the first time takes time to come.
+	tc -n "$P" qdisc add dev veth1 root netem loss 0%
+	defer tc -n "$P" qdisc delete dev veth1 root
+	ka pwrite "$n" 10
+	t=${KA[t]}
+	ka run 100
+	tc -n "$P" qdisc change dev veth1 root netem loss 100%
+	ka clear "$n"
+	i=$t
+	ka_dead 100000
+	due "$t" "$((i + 35 * SEC))" 2000 "death"
+	ka times "$n" probe
+	due "${KA_T[0]}" "$((i + 20 * SEC))" "$TICK" "first probe"
+	gaps "probes" "$TICK" {5,5}000000
+}
+
 # ---- updates ------------------------------------------------------------
 
 restart() {
@@ -725,6 +758,10 @@ ka_run "KA3 no probe while data is outstanding" not_while_data_is_outstanding
 ka_run "KA5 one lost answer does not kill" one_lost_answer_does_not_kill
 ka_run "KA-14 worked example" worked_example
 ka_run "KA4 Linux's defaults, two hours to the tick" linux_defaults
+for family in 4 6; do
+	ka_run "KA-10 Linux falls silent, IPv$family" linux_falls_silent \
+		"$family"
+done
 
 ka_run "KA-11 BLD-1 restart sends nothing and measures afresh" restart
 ka_run "KA-13 BLD-2 new probe count" update_probe_count

@@ -273,6 +273,30 @@ fin_is_retransmitted() {
 	is "${KA[state]}" fin-wait2 "after an hour"
 }
 
+fin_wait2() {
+	local n t i
+
+	chimney -n "$H" dev set chim0 fin-wait2 60s
+	defer chimney -n "$H" dev set chim0 fin-wait2 0s
+	rt_open
+	ka shut "$n"
+	t=${KA[t]}
+	ka run 10
+	ka show "$n"
+	is "${KA[state]}" fin-wait2
+	between "${KA[rtx_left]}" 59900 60000 "TimeoutDelta"
+	ka run 40000
+	ka send "$n" A
+	t=${KA[t]}
+	ka run 40000
+	ka show "$n"
+	near "$((KA[t0] + KA[rtx_left] * 1000))" "$((t + 60 * SEC))" 2000 \
+		"TimeoutDelta after a segment"
+	i=$t
+	ka_dead 60000
+	due "$t" "$((i + 60 * SEC))" 2000 "death"
+}
+
 # ---- hand-over in mid-back-off ------------------------------------------
 
 # backoff_on FROM RTO: KA_T[FROM] and what follows are where they belong,
@@ -633,6 +657,7 @@ ka_run "RTX-6 RT1 SRTT and RTTVAR" formula
 ka_run "RT3 RT7 Karn" karn
 ka_run "RT3 Karn, retransmitted before the offload" karn_across
 ka_run "RT18 FIN is retransmitted" fin_is_retransmitted
+ka_run "FW2-1 FW2-2 FW2-3 FIN_WAIT_2 timer" fin_wait2
 
 ka_run "RTX-4 back-off goes up" backoff_goes_up
 ka_run "RTX-4 back-off goes down" backoff_goes_down
