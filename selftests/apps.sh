@@ -9,30 +9,13 @@
 # shellcheck source=selftests/stream_lib.sh
 . "$(dirname "$0")/stream_lib.sh"
 
-# Takes down whatever is connected, and brings it up again. That a connection
-# ends in between is nobody's fault.
-# shellcheck disable=SC2016 # for the shell in the namespace
-shuffle='
-	while :; do
-		ss -Htn state established | while read -r _ _ from to _; do
-			chimney conn offload src "$from" dst "$to"
-		done
-		chimney -j conn show | jq ".[].id" | while read -r id; do
-			chimney conn terminate "$id"
-		done
-		ss -Htn state established | while read -r _ _ from to _; do
-			chimney conn offload src "$from" dst "$to"
-		done
-		chimney dev upload-all chim0
-	done'
-
 # shuffled MIN COMMAND...: the command is repeated until connections have been
 # taken down that often.
 shuffled() {
 	local min=$1 before
 	shift
 
-	ip netns exec "$H" bash -c "$shuffle" > /dev/null 2>&1 &
+	ip netns exec "$H" "$(dirname "$0")/shuffle" &
 	defer kill_wait "$!"
 	before=$(counter offloads)
 	while [ $(($(counter offloads) - before)) -lt "$min" ]; do
@@ -69,7 +52,7 @@ redis_at() {
 	background_in "$1" redis-server --bind "$2" --save '' \
 		--protected-mode no --dir "$ktap_tmp"
 	wait_port "$1" 6379
-	shuffled 20 redis_load
+	shuffled 50 redis_load
 }
 
 redis_on_host() {
@@ -99,7 +82,7 @@ iperf() {
 	topo_pair
 	background_in "$P" iperf3 -s
 	wait_port "$P" 5201
-	shuffled 6 iperf_runs "$H" "$@"
+	shuffled 20 iperf_runs "$H" "$@"
 }
 
 ssh_keys() {
@@ -113,14 +96,13 @@ ssh_run() {
 	in_ns "$client" ssh -F none -i "$ktap_tmp/user" -p 2222 \
 		-o StrictHostKeyChecking=no -o BatchMode=yes \
 		-o UserKnownHostsFile=/dev/null -o LogLevel=ERROR \
+		-o KexAlgorithms=curve25519-sha256 \
 		"root@$server" "$@"
 }
 
-# shellcheck disable=SC2016 # for the shell over there
 ssh_both_ways() {
 	ssh_run cat < "$ktap_tmp/data" > "$ktap_tmp/echo"
 	cmp "$ktap_tmp/echo" "$ktap_tmp/data"
-	is "$(ssh_run 'read -r x && expr "$x" + 1' <<< 41)" 42 answer
 }
 
 # ssh_at NAMESPACE ADDRESS CLIENT-NAMESPACE
@@ -135,7 +117,7 @@ ssh_at() {
 		-o AuthorizedKeysFile="$ktap_tmp/authorized" \
 		-o PermitRootLogin=yes -o UseDNS=no
 	wait_port "$1" 2222
-	shuffled 5 ssh_both_ways
+	shuffled 20 ssh_both_ways
 }
 
 ssh_on_host() {
@@ -182,7 +164,7 @@ nginx_on_host() {
 	wait_port "$H" 80
 	# The reader is slow, so that there is something to take down.
 	inh tc qdisc add dev veth0 root tbf rate 8mbit burst 20k latency 50ms
-	shuffled 5 get
+	shuffled 20 get
 }
 
 run "redis, server on the host" redis_on_host
