@@ -78,8 +78,10 @@ demo: RUN = selftests/demo.sh
 demo: VTIME = 1
 demo: vm
 
-bench: RUN = selftests/bench.sh
-bench: vm
+bench: deps
+	@selftests/qemu/build.sh
+	@VTIME=1 selftests/qemu/vm.sh selftests/bench.sh
+	@selftests/qemu/vm.sh selftests/bench.sh
 
 install: all
 	$(MAKE) -C $(BUILDDIR) M=$(CURDIR) INSTALL_MOD_PATH=$(DESTDIR) \
