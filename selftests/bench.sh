@@ -32,6 +32,7 @@ median() {
 }
 
 setup() {
+	# shellcheck disable=SC2119
 	topo_pair
 	for ns in "$H" "$P"; do
 		in_ns "$ns" sysctl -qw net.core.somaxconn=4096 \

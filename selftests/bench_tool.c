@@ -143,7 +143,7 @@ static void terminate(int fd)
 /* As many requests in one message. */
 static void offload_batch(const int *fds, int n)
 {
-	char buf[BATCH * 64], *p = buf;
+	char buf[BATCH * 64] = {}, *p = buf;
 	struct genlmsghdr *genl;
 	struct nlmsghdr *nlh;
 	int i;
