@@ -74,7 +74,9 @@ late_one() {
 # percentile FILE P: of sorted numbers, in ms
 percentile() {
 	awk -v p="$2" '{ v[NR] = $1 }
-		END { printf "%.3f", v[int(p * (NR - 1) / 100) + 1] * 1000 }' "$1"
+		END {
+			printf "%.3f", v[int(p * (NR - 1) / 100) + 1] * 1000
+		}' "$1"
 }
 
 # Of Linux, a timer of 17 s is up to 2 s late, and so on.

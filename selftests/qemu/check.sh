@@ -107,8 +107,8 @@ guest() {
 }
 
 # again NAME LIST-TARGET: a program that failed runs once more, alone, as the
-# network maintainers' own tests do: on a busy machine it may have had too little
-# of it. Both runs are told. A guest that broke down is not forgiven.
+# network maintainers' own tests do: on a busy machine it may have had too
+# little of it. Both runs are told. A guest that broke down is not forgiven.
 again() {
 	local name=$1 sum=$log/$1.sum prog failed vtime=
 
@@ -125,7 +125,7 @@ again() {
 		VTIME=$vtime guest "$name-again" "$prog"
 		mv "$log/$name-again.sum" "$log/again" || continue
 		if ! grep -q -v '^PASS' "$log/again"; then
-			echo "Unsteady: $prog passed only when run alone; before:"
+			echo "Unsteady: $prog passed when run alone; before:"
 			awk -F '\t' -v p="$prog" '$1 != "PASS" && $2 == p {
 				print "  " $3 }' "$sum"
 			awk -F '\t' -v p="$prog" '$2 != p' "$sum" > "$sum.new"

@@ -45,6 +45,7 @@ strace			tests: system calls
 redis-server		tests: a real application
 redis-tools		tests: a real application
 openssh-server		tests: a real application
+nginx-light		tests: a real application
 LIST
 
 missing=()
