@@ -80,8 +80,8 @@ demo: vm
 
 bench: deps
 	@selftests/qemu/build.sh
-	@VTIME=1 selftests/qemu/vm.sh selftests/bench.sh
-	@selftests/qemu/vm.sh selftests/bench.sh
+	@VTIME=1 TIMEOUT=1800 selftests/qemu/vm.sh selftests/bench.sh
+	@TIMEOUT=1800 selftests/qemu/vm.sh selftests/bench.sh
 
 install: all
 	$(MAKE) -C $(BUILDDIR) M=$(CURDIR) INSTALL_MOD_PATH=$(DESTDIR) \
