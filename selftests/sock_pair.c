@@ -447,23 +447,26 @@ ssize_t fill_up(int fd)
 {
 	struct pollfd p = { .fd = fd, .events = POLLOUT };
 	ssize_t n, total = 0;
-	bool waited = false;
 	char data[4096];
+	int waits = 0;
 
 	for (;;) {
 		fill(data, sizeof(data), total);
 		n = send(fd, data, sizeof(data), MSG_DONTWAIT | MSG_NOSIGNAL);
-		if (n < 0 && errno != EAGAIN)
+		if (n > 0) {
+			total += n;
+			waits = 0;
+			continue;
+		}
+		if (errno != EAGAIN)
 			return total;
-		if (n < 0 && waited &&
-		    queued(fd, SIOCOUTQ) == queued(fd, SIOCOUTQNSD))
+		/* All that was sent is acknowledged, or thrown away. */
+		if (waits > 5 || (waits && queued(fd, SIOCOUTQ) ==
+					   queued(fd, SIOCOUTQNSD)))
 			return total;
 		/* There may be less room than makes poll() tell. */
-		waited = n < 0;
-		if (waited)
-			poll(&p, 1, 300);
-		else
-			total += n;
+		poll(&p, 1, 300);
+		waits++;
 	}
 }
 
