@@ -316,7 +316,8 @@ static int repair(int fd)
 			  n * sizeof(opts[0])), "TCP_REPAIR_OPTIONS");
 	if (info.tcpi_options & TCPI_OPT_TIMESTAMPS)
 		set(fd, IPPROTO_TCP, TCP_TIMESTAMP, timestamp);
-	check(!setsockopt(fd, SOL_TCP, TCP_REPAIR_WINDOW, &wnd, sizeof(wnd)),
+	check(!setsockopt(fd, IPPROTO_TCP, TCP_REPAIR_WINDOW, &wnd,
+			  sizeof(wnd)),
 	      "TCP_REPAIR_WINDOW");
 	set(fd, IPPROTO_TCP, TCP_REPAIR, TCP_REPAIR_OFF);
 	return fd;
