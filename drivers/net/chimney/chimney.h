@@ -70,13 +70,15 @@ enum chim_counter {
 };
 
 /**
- * struct chim_counters - per-CPU counters
+ * struct chim_counters - what a device keeps for each CPU
  * @v: values, indexed by &enum chim_counter
  * @syncp: for 32-bit readers
+ * @rx_seq: odd while a frame is on its way up through the stack
  */
 struct chim_counters {
 	u64_stats_t v[CHIM_CNT_MAX];
 	struct u64_stats_sync syncp;
+	unsigned int rx_seq;
 };
 
 /**
@@ -187,6 +189,7 @@ extern struct workqueue_struct *chim_wq;
 extern struct rtnl_link_ops chim_link_ops;
 struct chim_dev *chim_dev_from(struct net_device *dev);
 void chim_dev_counters(struct chim_dev *cd, u64 *v);
+void chim_dev_rx_wait(struct chim_dev *cd);
 int chim_dev_init(void);
 void chim_dev_exit(void);
 
@@ -228,7 +231,7 @@ void chim_path_output(struct chim_conn *conn, struct sk_buff *skb,
 u32 chim_path_mtu(struct chim_conn *conn);
 
 /* nic_conn.c APIs: */
-bool chim_nic_rx(struct chim_dev *cd, struct sk_buff **pskb);
+bool chim_nic_rx(struct chim_dev *cd, struct sk_buff *skb);
 int chim_nic_init(void);
 void chim_nic_exit(void);
 

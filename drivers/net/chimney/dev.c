@@ -8,6 +8,7 @@
  * has the lower half: they share address, MTU and carrier.  What the NIC does
  * not take passes both ways untouched.
  */
+#include <linux/delay.h>
 #include <linux/etherdevice.h>
 #include <linux/if_arp.h>
 #include <linux/if_vlan.h>
@@ -87,6 +88,44 @@ static bool chim_dev_for_nic(const struct chim_dev *cd,
 	       !skb_vlan_tag_present(skb);
 }
 
+/**
+ * chim_dev_rx_wait - wait for frames that are on their way up
+ * @cd: the device
+ *
+ * On return every frame the NIC had left to the host before the call has
+ * reached it: if it was for a socket whose lock the caller owns, it waits in
+ * the backlog.  What the administrator has sent to another CPU (RPS) does not
+ * count.
+ *
+ * Context: Process.
+ */
+void chim_dev_rx_wait(struct chim_dev *cd)
+{
+	int cpu;
+
+	smp_mb(); /* pairs with chim_dev_deliver() */
+	for_each_possible_cpu(cpu) {
+		unsigned int *seq = &per_cpu_ptr(cd->counters, cpu)->rx_seq;
+		unsigned int was = READ_ONCE(*seq);
+
+		while (was & 1 && READ_ONCE(*seq) == was)
+			usleep_range(10, 50);
+	}
+	smp_mb(); /* what they did is seen from here on */
+}
+
+/* To the NIC, and what it does not take to the stack, in one go. */
+static void chim_dev_deliver(struct chim_dev *cd, struct sk_buff *skb)
+{
+	unsigned int *seq = &this_cpu_ptr(cd->counters)->rx_seq;
+
+	WRITE_ONCE(*seq, *seq + 1);
+	smp_mb(); /* odd before the NIC looks for the connection */
+	if (!chim_dev_for_nic(cd, skb) || !chim_nic_rx(cd, skb))
+		netif_receive_skb(skb);
+	smp_store_release(seq, *seq + 1);
+}
+
 static rx_handler_result_t chim_dev_rx(struct sk_buff **pskb)
 {
 	struct sk_buff *skb = *pskb;
@@ -111,17 +150,14 @@ static rx_handler_result_t chim_dev_rx(struct sk_buff **pskb)
 		dev_core_stats_rx_dropped_inc(dev);
 		return RX_HANDLER_CONSUMED;
 	}
-	*pskb = skb;
 
 	skb->dev = dev;
 	dev_sw_netstats_rx_add(dev, skb->len + ETH_HLEN);
 	if (skb->pkt_type == PACKET_MULTICAST)
 		DEV_STATS_INC(dev, multicast);
 
-	if (chim_dev_for_nic(cd, skb) && chim_nic_rx(cd, pskb))
-		return RX_HANDLER_CONSUMED;
-
-	return RX_HANDLER_ANOTHER;
+	chim_dev_deliver(cd, skb);
+	return RX_HANDLER_CONSUMED;
 }
 
 static netdev_tx_t chim_start_xmit(struct sk_buff *skb, struct net_device *dev)

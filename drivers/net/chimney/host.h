@@ -30,6 +30,7 @@ struct sk_buff *chim_sock_clone(struct sk_buff *skb, gfp_t gfp);
 /* host_state.c APIs: */
 void chim_state_init(void);
 int chim_state_to_linux(u8 state);
+void chim_state_save_const(const struct sock *sk, struct chim_const *k);
 void chim_state_save(struct sock *sk, struct chim_state *st);
 void chim_state_restore(struct sock *sk, const struct chim_state *st,
 			const struct chim_conn *conn);

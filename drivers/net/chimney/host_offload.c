@@ -189,6 +189,55 @@ static int chim_reserve(struct chim_dev *cd, struct chim_conn *conn,
 	return 0;
 }
 
+/* Segments the NIC held back take the slow path now [URG-2]. */
+static void chim_pass_up(struct chim_dev *cd, struct sk_buff_head *held)
+{
+	struct sk_buff *skb;
+
+	while ((skb = __skb_dequeue(held))) {
+		u32 len = skb->data - skb_network_header(skb);
+
+		__skb_push(skb, len);
+		skb_postpush_rcsum(skb, skb->data, len);
+		skb->dev = cd->dev;
+		netif_rx(skb);
+	}
+}
+
+static void chim_cancel(struct chim_conn *conn)
+{
+	struct sk_buff_head held;
+
+	chim_nic_ops.cancel(conn->nic, &held);
+	chim_pass_up(conn->cd, &held);
+	chim_nic_ops.release(conn->nic);
+}
+
+/* From now on segments wait in the NIC; those before them are the host's to
+ * process, which may be the end of the connection.
+ */
+static int chim_initiate(struct sock *sk, struct chim_conn *conn,
+			 struct netlink_ext_ack *extack)
+{
+	struct chim_const k;
+	struct chim_dev *cd;
+	int err;
+
+	chim_state_save_const(sk, &k);
+	err = chim_nic_ops.initiate(conn->cd, conn, &k, &conn->nic, extack);
+	if (err || !sk_flush_backlog(sk))
+		return err;
+	err = chim_admit_socket(sk, &cd, extack);
+	if (!err && cd == conn->cd)
+		return 0;
+	if (!err) {
+		NL_SET_ERR_MSG(extack, "the route has just changed");
+		err = -EAGAIN;
+	}
+	chim_cancel(conn);
+	return err;
+}
+
 /* Everything that can fail comes before the commit; then nothing can. */
 static int chim_move_down(struct sock *sk, struct chim_conn *conn,
 			  const struct chim_update *upd,
@@ -202,16 +251,24 @@ static int chim_move_down(struct sock *sk, struct chim_conn *conn,
 	bool ack_owed;
 	int err;
 
-	__skb_queue_head_init(&sends);
-	err = chim_collect_sends(sk, &sends, extack);
-	if (err)
-		goto err_sends;
 	err = chim_sock_prepare(sk);
 	if (err) {
 		NL_SET_ERR_MSG(extack,
 			       "the socket's address operations were replaced");
-		goto err_sends;
+		return err;
 	}
+	err = chim_initiate(sk, conn, extack);
+	if (err)
+		return err;
+	__skb_queue_head_init(&sends);
+	err = chim_collect_sends(sk, &sends, extack);
+	if (err) {
+		__skb_queue_purge(&sends);
+		chim_cancel(conn);
+		return err;
+	}
+
+	/* Commit. */
 	chim_state_save(sk, st);
 	if (upd)
 		chim_cached_overlay(&st->cached, upd);
@@ -223,13 +280,6 @@ static int chim_move_down(struct sock *sk, struct chim_conn *conn,
 		st->delegated.state = sock_flag(sk, SOCK_DONE) ?
 				      CHIMNEY_TCP_STATE_CLOSE_WAIT :
 				      CHIMNEY_TCP_STATE_ESTABLISHED;
-	err = chim_nic_ops.initiate(conn->cd, conn, st, &sends,
-				    &tp->out_of_order_queue, &conn->nic,
-				    extack);
-	if (err)
-		goto err_sends;
-
-	/* Commit. */
 	tp->ooo_last_skb = NULL; /* the queue is the NIC's now [BLD-34] */
 	ack_owed = inet_csk_ack_scheduled(sk); /* OFF-13 */
 	conn->mtup_enabled = inet_csk(sk)->icsk_mtup.enabled;
@@ -238,12 +288,9 @@ static int chim_move_down(struct sock *sk, struct chim_conn *conn,
 		chim_cached_to_socket(sk, upd);
 	chim_sock_install(sk, conn);
 	conn->place = CHIMNEY_PLACE_NIC;
-	chim_nic_ops.start(conn->nic, chim_sock_rcv_edge(sk), ack_owed);
+	chim_nic_ops.start(conn->nic, st, &sends, &tp->out_of_order_queue,
+			   chim_sock_rcv_edge(sk), ack_owed);
 	return 0;
-
-err_sends:
-	__skb_queue_purge(&sends);
-	return err;
 }
 
 /**
@@ -347,21 +394,6 @@ static void chim_finish(struct sock *sk, const struct chim_state *st,
 		tcp_done(sk); /* the FIN was acknowledged in LAST_ACK */
 	}
 	local_bh_enable();
-}
-
-/* Segments the NIC held back take the slow path now [URG-2]. */
-static void chim_pass_up(struct chim_dev *cd, struct sk_buff_head *held)
-{
-	struct sk_buff *skb;
-
-	while ((skb = __skb_dequeue(held))) {
-		u32 len = skb->data - skb_network_header(skb);
-
-		__skb_push(skb, len);
-		skb_postpush_rcsum(skb, skb->data, len);
-		skb->dev = cd->dev;
-		netif_rx(skb);
-	}
 }
 
 /* Bring the connection up. The sock lock is owned; on return the socket is

@@ -89,11 +89,19 @@ static unsigned long chim_to_jiffies(ktime_t t)
 	return (unsigned long)(chim_base_jiffies + d);
 }
 
-static void chim_save_const(const struct sock *sk, struct chim_const *k)
+/**
+ * chim_state_save_const - fill in the constant state of a socket
+ * @sk: connected socket
+ * @k: all of it is written
+ *
+ * Context: process, sock lock owned.
+ */
+void chim_state_save_const(const struct sock *sk, struct chim_const *k)
 {
 	const struct inet_sock *inet = inet_sk(sk);
 	const struct tcp_sock *tp = tcp_sk(sk);
 
+	memset(k, 0, sizeof(*k));
 	k->family = chim_wire_family(sk);
 	if (k->family == AF_INET) {
 		ipv6_addr_set_v4mapped(inet->inet_saddr, &k->laddr);
@@ -236,7 +244,7 @@ void chim_state_save(struct sock *sk, struct chim_state *st)
 	u32 mss = chim_mss(sk);
 
 	memset(st, 0, sizeof(*st));
-	chim_save_const(sk, &st->constant);
+	chim_state_save_const(sk, &st->constant);
 	chim_cached_refresh(sk, &st->cached);
 
 	d->state = chim_state_to_wdk[sk->sk_state];

@@ -83,6 +83,7 @@ struct nic_scoreboard {
 #define NIC_EVENT		BIT(10)	/* the host must be told */
 #define NIC_ECE			BIT(11)	/* echo ECE until CWR, RFC 3168 */
 #define NIC_LOSS		BIT(12)	/* after an RTO, up to recover */
+#define NIC_HOLD		BIT(13)	/* segments wait for start, OFF-2 */
 
 /**
  * struct nic_conn - one offloaded connection
@@ -270,6 +271,7 @@ void chim_nic_unlock(struct nic_conn *c, bool tell_host)
 	__releases(&c->lock);
 
 /* nic_input.c APIs: */
+void chim_nic_hold(struct nic_conn *c, struct sk_buff *skb);
 void chim_nic_input(struct nic_conn *c, struct sk_buff *skb);
 void chim_nic_ooo_purge(struct nic_conn *c);
 

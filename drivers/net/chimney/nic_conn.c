@@ -175,12 +175,10 @@ static void nic_key_of(struct nic_key *key, struct chim_dev *cd,
 }
 
 static int nic_initiate(struct chim_dev *cd, struct chim_conn *host,
-			const struct chim_state *st,
-			struct sk_buff_head *sends, struct rb_root *ooo,
-			struct nic_conn **nic, struct netlink_ext_ack *extack)
+			const struct chim_const *k, struct nic_conn **nic,
+			struct netlink_ext_ack *extack)
 {
 	struct nic_conn *c;
-	struct rb_node *n;
 	int err;
 
 	c = kmem_cache_zalloc(nic_cache, GFP_KERNEL);
@@ -189,7 +187,7 @@ static int nic_initiate(struct chim_dev *cd, struct chim_conn *host,
 		return -ENOMEM;
 	}
 	spin_lock_init(&c->lock);
-	nic_key_of(&c->key, cd, &st->constant);
+	nic_key_of(&c->key, cd, k);
 	c->host = host;
 	c->ip_id = 0x8000 | get_random_u16(); /* SND-14, SEC-9 */
 	c->ooo = RB_ROOT;
@@ -198,7 +196,7 @@ static int nic_initiate(struct chim_dev *cd, struct chim_conn *host,
 	__skb_queue_head_init(&c->held);
 	hrtimer_init(&c->timer, CLOCK_MONOTONIC, HRTIMER_MODE_ABS_SOFT);
 	c->timer.function = chim_nic_timer;
-	nic_load(c, st);
+	c->flags = NIC_HOLD;
 
 	err = rhashtable_lookup_insert_fast(&nic_table, &c->node,
 					    nic_table_params);
@@ -213,7 +211,43 @@ static int nic_initiate(struct chim_dev *cd, struct chim_conn *host,
 		return err;
 	}
 
-	/* Nothing can fail from here on. */
+	chim_dev_rx_wait(cd);
+	*nic = c;
+	return 0;
+}
+
+static void nic_cancel(struct nic_conn *c, struct sk_buff_head *held)
+{
+	spin_lock_bh(&c->lock);
+	c->flags &= ~NIC_HOLD;
+	__skb_queue_head_init(held);
+	skb_queue_splice_init(&c->held, held);
+	spin_unlock_bh(&c->lock);
+	rhashtable_remove_fast(&nic_table, &c->node, nic_table_params);
+}
+
+/* What came between initiate and start. */
+static void nic_process_held(struct nic_conn *c)
+{
+	struct sk_buff_head held;
+	struct sk_buff *skb;
+
+	__skb_queue_head_init(&held);
+	skb_queue_splice_init(&c->held, &held);
+	while ((skb = __skb_dequeue(&held)))
+		chim_nic_input(c, skb);
+}
+
+static void nic_start(struct nic_conn *c, const struct chim_state *st,
+		      struct sk_buff_head *sends, struct rb_root *ooo,
+		      u32 edge, bool ack_owed)
+{
+	ktime_t now = ktime_get();
+	struct sk_buff *skb;
+	struct rb_node *n;
+
+	spin_lock_bh(&c->lock);
+	nic_load(c, st);
 	skb_queue_splice_init(sends, &c->txq);
 	c->ooo = *ooo;
 	*ooo = RB_ROOT;
@@ -221,18 +255,10 @@ static int nic_initiate(struct chim_dev *cd, struct chim_conn *host,
 		skb_orphan(rb_to_skb(n));
 		c->ooo_segs++;
 	}
-	*nic = c;
-	return 0;
-}
-
-static void nic_start(struct nic_conn *c, u32 edge, bool ack_owed)
-{
-	struct sk_buff *skb = skb_peek_tail(&c->txq);
-	ktime_t now = ktime_get();
-
-	spin_lock_bh(&c->lock);
+	c->flags &= ~NIC_HOLD;
 	c->flags |= NIC_LIVE;
 	c->rcv_edge = edge;
+	skb = skb_peek_tail(&c->txq);
 	if (skb) {
 		c->snd_end = TCP_SKB_CB(skb)->end_seq;
 		c->push_seq = c->snd_end;
@@ -258,6 +284,7 @@ static void nic_start(struct nic_conn *c, u32 edge, bool ack_owed)
 	if (ack_owed)
 		chim_nic_send_ack(c);
 	chim_nic_output(c, false);
+	nic_process_held(c);
 	chim_nic_unlock(c, false);
 }
 
@@ -451,6 +478,7 @@ static void nic_forward(struct nic_conn *c, struct sk_buff *skb)
 
 const struct chim_nic_ops chim_nic_ops = {
 	.initiate = nic_initiate,
+	.cancel = nic_cancel,
 	.start = nic_start,
 	.query = nic_query,
 	.update = nic_update,
@@ -515,15 +543,14 @@ static bool nic_checksum_bad(struct sk_buff *skb)
 /**
  * chim_nic_rx - a frame for this host arrived from the wire
  * @cd: device
- * @pskb: frame, not shared; data at the IP header. May be reallocated.
+ * @skb: frame, not shared; data at the IP header
  *
  * Context: softirq, RCU read side.
  * Return: true if the segment belongs to an offloaded connection and was
  * consumed; false if it goes the slow path, unchanged.
  */
-bool chim_nic_rx(struct chim_dev *cd, struct sk_buff **pskb)
+bool chim_nic_rx(struct chim_dev *cd, struct sk_buff *skb)
 {
-	struct sk_buff *skb = *pskb;
 	struct nic_key key = {};
 	const struct tcphdr *th;
 	struct nic_conn *c;
@@ -544,7 +571,7 @@ bool chim_nic_rx(struct chim_dev *cd, struct sk_buff **pskb)
 	key.rport = th->source;
 
 	c = rhashtable_lookup(&nic_table, &key, nic_table_params);
-	if (!c || !(READ_ONCE(c->flags) & NIC_LIVE))
+	if (!c || !(READ_ONCE(c->flags) & (NIC_LIVE | NIC_HOLD)))
 		return false;
 
 	/* Verified outside the lock: it reads every byte. */
@@ -560,6 +587,11 @@ bool chim_nic_rx(struct chim_dev *cd, struct sk_buff **pskb)
 	}
 
 	spin_lock_bh(&c->lock);
+	if (c->flags & NIC_HOLD) {
+		chim_nic_hold(c, skb);
+		spin_unlock_bh(&c->lock);
+		return true;
+	}
 	if (!(c->flags & NIC_LIVE)) { /* terminate came between [TRM-9] */
 		spin_unlock_bh(&c->lock);
 		__skb_push(skb, hlen);

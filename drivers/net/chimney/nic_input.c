@@ -147,7 +147,12 @@ static void nic_challenge(struct nic_conn *c, const struct nic_seg *s)
 	chim_nic_mitigate(c, s->now);
 }
 
-static void nic_hold(struct nic_conn *c, struct sk_buff *skb)
+/**
+ * chim_nic_hold - keep a segment that is not to be processed now
+ * @c: connection, lock held
+ * @skb: segment, data at the TCP header; taken
+ */
+void chim_nic_hold(struct nic_conn *c, struct sk_buff *skb)
 {
 	if (skb_queue_len(&c->held) >= NIC_HELD_MAX)
 		kfree_skb(skb);
@@ -721,7 +726,7 @@ void chim_nic_input(struct nic_conn *c, struct sk_buff *skb)
 
 	if (c->reason) { /* the host is about to take over [URG-2, TRM-18] */
 		if (c->state != CHIMNEY_TCP_STATE_CLOSED)
-			nic_hold(c, skb);
+			chim_nic_hold(c, skb);
 		else
 			kfree_skb(skb);
 		return;
@@ -730,7 +735,7 @@ void chim_nic_input(struct nic_conn *c, struct sk_buff *skb)
 		goto drop;
 	if (s.flags & TCPHDR_URG) { /* URG-1, URG-2 */
 		chim_nic_ask_upload(c, CHIMNEY_REASON_RECEIVED_URGENT_DATA);
-		nic_hold(c, skb);
+		chim_nic_hold(c, skb);
 		return;
 	}
 

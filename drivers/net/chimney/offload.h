@@ -11,7 +11,7 @@
  *
  * Three classes of state cross [CLS-1..5]. Constant state never changes.
  * Cached state is owned by the host and reaches the NIC only by update.
- * Delegated state is owned by the NIC from a successful initiate until
+ * Delegated state is owned by the NIC from start until
  * terminate returns it.
  *
  * Time: deadlines cross as absolute CLOCK_MONOTONIC nanoseconds, so that a
@@ -238,15 +238,20 @@ struct chim_indication {
 /**
  * struct chim_nic_ops - calls of the host into the NIC
  *
- * @initiate: take over a connection.
- *	Locking: process, sock lock owned. @sends holds the data from SND.UNA
- *	on, one clone per host buffer, TCP_SKB_CB()->seq and end_seq set; @ooo
- *	holds segments received out of order. On success the NIC owns both and
- *	*nic names the connection; segments from the wire are still passed up
- *	until @start. On failure it owns nothing, has sent nothing, and the
- *	extack names the reason: %-ENOSPC device full, %-ENOMEM,
- *	%-EADDRINUSE the tuple is already offloaded [OFF-7, OFF-12].
- * @start: begin to run the connection handed over by @initiate [OFF-2].
+ * @initiate: prepare to take a connection over; all that can fail [OFF-7].
+ *	Locking: process, sock lock owned. May sleep. On success *nic names the
+ *	connection, every segment passed up before is with the host, and those
+ *	that come from now on wait in the NIC for @start or @cancel: none is
+ *	between the two when the host saves its state. On failure the extack
+ *	names the reason: %-ENOMEM, %-EADDRINUSE the tuple is already
+ *	offloaded [OFF-12].
+ * @cancel: the host has changed its mind after @initiate; moves the segments
+ *	that came meanwhile to @held. No further call is legal but @release.
+ *	Locking: process, sock lock owned.
+ * @start: take the connection over and run it [OFF-2]. @sends holds the data
+ *	from SND.UNA on, one clone per host buffer, TCP_SKB_CB()->seq and
+ *	end_seq set; @ooo holds segments received out of order; the NIC takes
+ *	both. @edge as for @credit.
  *	Locking: process, sock lock owned. Cannot fail.
  * @query: read cached and delegated state, counters [QRY-1].
  *	Locking: any, BH-safe.
@@ -275,10 +280,12 @@ struct chim_indication {
  */
 struct chim_nic_ops {
 	int (*initiate)(struct chim_dev *cd, struct chim_conn *host,
-			const struct chim_state *st,
-			struct sk_buff_head *sends, struct rb_root *ooo,
-			struct nic_conn **nic, struct netlink_ext_ack *extack);
-	void (*start)(struct nic_conn *nic, u32 edge, bool ack_owed);
+			const struct chim_const *k, struct nic_conn **nic,
+			struct netlink_ext_ack *extack);
+	void (*cancel)(struct nic_conn *nic, struct sk_buff_head *held);
+	void (*start)(struct nic_conn *nic, const struct chim_state *st,
+		      struct sk_buff_head *sends, struct rb_root *ooo,
+		      u32 edge, bool ack_owed);
 	void (*query)(struct nic_conn *nic, struct chim_state *st);
 	void (*update)(struct nic_conn *nic, const struct chim_cached *cached,
 		       u32 triggers);
