@@ -133,7 +133,6 @@ static inline void chim_count(struct chim_dev *cd, enum chim_counter c)
  * @posted_seq: send data below has been given to the NIC; under slock
  * @fin_posted: so has the FIN; under slock
  * @mtup_enabled: saved icsk_mtup.enabled
- * @backlog_rcv: saved sk->sk_backlog_rcv
  * @upload_work: upload on behalf of the NIC or of a softirq
  * @rcu: for lookups that find it without references
  */
@@ -149,7 +148,6 @@ struct chim_conn {
 	bool fin_posted;
 	bool mtup_enabled;
 	u32 posted_seq;
-	int (*backlog_rcv)(struct sock *sk, struct sk_buff *skb);
 	union {
 		struct work_struct upload_work;
 		struct rcu_head rcu;
@@ -229,6 +227,7 @@ struct chim_dev *chim_path_dev(struct sock *sk);
 void chim_path_output(struct chim_conn *conn, struct sk_buff *skb,
 		      bool confirm);
 u32 chim_path_mtu(struct chim_conn *conn);
+bool chim_path_policy_ok(struct sk_buff *skb);
 
 /* nic_conn.c APIs: */
 bool chim_nic_rx(struct chim_dev *cd, struct sk_buff *skb);

@@ -18,7 +18,7 @@ bool chim_sock_known_prot(const struct sock *sk);
 bool chim_sock_is_ours(const struct sock *sk);
 int chim_sock_prepare(struct sock *sk);
 void chim_sock_install(struct sock *sk, struct chim_conn *conn);
-void chim_sock_restore(struct sock *sk, struct chim_conn *conn);
+void chim_sock_restore(struct sock *sk);
 void chim_sock_sync(struct sock *sk, struct chim_conn *conn);
 void chim_sock_apply(struct sock *sk, struct chim_conn *conn,
 		     struct chim_indication *ind);

@@ -254,7 +254,7 @@ static int chim_move_down(struct sock *sk, struct chim_conn *conn,
 	err = chim_sock_prepare(sk);
 	if (err) {
 		NL_SET_ERR_MSG(extack,
-			       "the socket's address operations were replaced");
+			       "the socket's operations were replaced");
 		return err;
 	}
 	err = chim_initiate(sk, conn, extack);
@@ -281,7 +281,8 @@ static int chim_move_down(struct sock *sk, struct chim_conn *conn,
 				      CHIMNEY_TCP_STATE_CLOSE_WAIT :
 				      CHIMNEY_TCP_STATE_ESTABLISHED;
 	tp->ooo_last_skb = NULL; /* the queue is the NIC's now [BLD-34] */
-	ack_owed = inet_csk_ack_scheduled(sk); /* OFF-13 */
+	/* OFF-13; the host delays also what would report a hole. */
+	ack_owed = inet_csk_ack_scheduled(sk) || tp->compressed_ack;
 	conn->mtup_enabled = inet_csk(sk)->icsk_mtup.enabled;
 	chim_state_shield(sk);
 	if (upd)
@@ -412,7 +413,7 @@ static void chim_move_up(struct sock *sk, struct chim_conn *conn, u8 reason,
 	chim_sock_apply(sk, conn, &ind);
 	chim_sock_add_stats(sk, &st->stats);
 	chim_state_restore(sk, st, conn);
-	chim_sock_restore(sk, conn);
+	chim_sock_restore(sk);
 	chim_nic_ops.release(conn->nic);
 	conn->nic = NULL;
 	conn->place = CHIMNEY_PLACE_HOST;

@@ -10,6 +10,7 @@
 #include <net/ip.h>
 #include <net/ipv6.h>
 #include <net/neighbour.h>
+#include <net/xfrm.h>
 
 #include "chimney.h"
 
@@ -26,7 +27,7 @@ static u32 chim_path_cookie(const struct sock *sk)
  * chim_path_dev - the chimney device a socket's route goes through
  * @sk: socket; looks the route up again if the cached one is stale
  *
- * Context: process, sock lock owned.
+ * Context: slock held or sock lock owned.
  * Return: the device, or NULL if there is no route or it goes elsewhere.
  */
 struct chim_dev *chim_path_dev(struct sock *sk)
@@ -62,6 +63,36 @@ u32 chim_path_mtu(struct chim_conn *conn)
 }
 
 /**
+ * chim_path_policy_ok - does the host's IPsec policy let a segment in?
+ * @skb: segment, network and transport header set
+ *
+ * The slow path asks the same before it gives a segment to a socket.
+ *
+ * Context: BH.
+ * Return: true if so.
+ */
+bool chim_path_policy_ok(struct sk_buff *skb)
+{
+	if (skb->protocol == htons(ETH_P_IP))
+		return xfrm4_policy_check(NULL, XFRM_POLICY_IN, skb);
+	return xfrm6_policy_check(NULL, XFRM_POLICY_IN, skb);
+}
+
+/* May a segment take a route that was replaced, until the socket has a new
+ * one? Not if that could bring IPsec with it.
+ */
+static bool chim_path_stale_ok(const struct net *net)
+{
+#ifdef CONFIG_XFRM
+	return !net->xfrm.policy_count[XFRM_POLICY_OUT] &&
+	       READ_ONCE(net->xfrm.policy_default[XFRM_POLICY_OUT]) ==
+	       XFRM_USERPOLICY_ACCEPT;
+#else
+	return true;
+#endif
+}
+
+/**
  * chim_path_output - put the link header on an IP datagram and send it
  * @conn: connection
  * @skb: datagram, taken
@@ -79,13 +110,16 @@ void chim_path_output(struct chim_conn *conn, struct sk_buff *skb,
 	struct neighbour *neigh;
 	struct dst_entry *dst;
 	const void *daddr;
+	bool stale;
 
 	rcu_read_lock();
 	dst = rcu_dereference(sk->sk_dst_cache);
-	if (!dst || (dst->obsolete &&
-		     !dst->ops->check(dst, chim_path_cookie(sk))))
+	stale = !dst || (dst->obsolete &&
+			 !dst->ops->check(dst, chim_path_cookie(sk)));
+	if (stale)
 		chim_host_request_upload(conn, CHIMNEY_REASON_ROUTE);
-	if (!dst || dst->dev != conn->cd->dev)
+	if (!dst || dst->dev != conn->cd->dev ||
+	    (stale && !chim_path_stale_ok(sock_net(sk))))
 		goto drop;
 
 	daddr = skb->protocol == htons(ETH_P_IP) ?

@@ -79,6 +79,16 @@ bool chim_sock_is_ours(const struct sock *sk)
 	return prot == &chim_prot_v4;
 }
 
+/* Of a plain socket, by what it speaks on the wire. */
+static const struct proto *chim_tcp_prot(const struct sock *sk)
+{
+#if IS_ENABLED(CONFIG_IPV6)
+	if (chim_wire_family(sk) == AF_INET6)
+		return &tcpv6_prot;
+#endif
+	return &tcp_prot;
+}
+
 static struct chim_conn *chim_conn_of(const struct sock *sk)
 {
 	/* Set and cleared under the lock that the caller holds. */
@@ -127,7 +137,8 @@ chim_find_af_ops(const struct inet_connection_sock_af_ops *orig)
  * @sk: socket
  *
  * Context: process, sock lock owned.
- * Return: 0, or -EOPNOTSUPP if there are too many kinds.
+ * Return: 0, or -EOPNOTSUPP if there are too many kinds, or somebody else has
+ * replaced what the socket does with its backlog.
  */
 int chim_sock_prepare(struct sock *sk)
 {
@@ -135,6 +146,8 @@ int chim_sock_prepare(struct sock *sk)
 		inet_csk(sk)->icsk_af_ops;
 	struct chim_af_ops *a;
 
+	if (sk->sk_backlog_rcv != chim_tcp_prot(sk)->backlog_rcv)
+		return -EOPNOTSUPP;
 	if (chim_find_af_ops(orig))
 		return 0;
 	mutex_lock(&chim_af_ops_lock);
@@ -491,6 +504,11 @@ void chim_sock_sync(struct sock *sk, struct chim_conn *conn)
 		chim_host_request_upload(conn, CHIMNEY_REASON_SOCKET_CALL);
 		return;
 	}
+	/* SO_MARK and IP_TOS make the socket forget its route [BLD-45]. */
+	if (!__sk_dst_get(sk) && chim_path_dev(sk) != conn->cd) {
+		chim_host_request_upload(conn, CHIMNEY_REASON_ROUTE);
+		return;
+	}
 	chim_update_cached(sk, conn, &ind.cached);
 	push = chim_post(sk, conn);
 	if (tcp_sk(sk)->nonagle & TCP_NAGLE_PUSH) {
@@ -702,7 +720,6 @@ void chim_sock_install(struct sock *sk, struct chim_conn *conn)
 {
 	struct inet_connection_sock *icsk = inet_csk(sk);
 
-	conn->backlog_rcv = sk->sk_backlog_rcv;
 	rcu_assign_sk_user_data(sk, conn);
 	icsk->icsk_af_ops = &chim_find_af_ops(icsk->icsk_af_ops)->ours;
 	sk->sk_backlog_rcv = chim_backlog_rcv;
@@ -711,19 +728,18 @@ void chim_sock_install(struct sock *sk, struct chim_conn *conn)
 
 /**
  * chim_sock_restore - throw the switch back to the host
- * @sk: socket
- * @conn: its connection, terminated
+ * @sk: socket, its connection terminated
  *
  * Context: process, sock lock owned.
  */
-void chim_sock_restore(struct sock *sk, struct chim_conn *conn)
+void chim_sock_restore(struct sock *sk)
 {
 	struct inet_connection_sock *icsk = inet_csk(sk);
 
 	WRITE_ONCE(sk->sk_prot, chim_orig_prot(sk->sk_prot));
-	sk->sk_backlog_rcv = conn->backlog_rcv;
 	icsk->icsk_af_ops = container_of(icsk->icsk_af_ops,
 					 struct chim_af_ops, ours)->orig;
+	sk->sk_backlog_rcv = chim_tcp_prot(sk)->backlog_rcv;
 	rcu_assign_sk_user_data(sk, NULL);
 }
 

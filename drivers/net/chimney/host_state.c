@@ -293,6 +293,7 @@ void chim_state_shield(struct sock *sk)
 	tcp_clear_xmit_timers(sk);
 	icsk->icsk_pending = 0;
 	icsk->icsk_ack.pending = 0;
+	tp->compressed_ack = 0;
 	icsk->icsk_ca_state = TCP_CA_Open;
 	icsk->icsk_retransmits = 0;
 	icsk->icsk_backoff = 0;

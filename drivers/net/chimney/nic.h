@@ -31,6 +31,7 @@
 #define NIC_HELD_MAX		64		/* held back, SEC-8 */
 #define NIC_OOO_MAX		1024		/* out of order, SEC-8 */
 #define NIC_SACK_MAX		32		/* ranges of the scoreboard */
+#define NIC_SACK_BLOCKS		4		/* that fit into a segment */
 #define NIC_GSO_BYTES		65000U
 
 /**
@@ -67,6 +68,28 @@ struct nic_range {
 struct nic_scoreboard {
 	u32 n;
 	struct nic_range r[NIC_SACK_MAX];
+};
+
+/**
+ * struct nic_disorder - what a connection needs once segments are lost, out
+ * of order or held back
+ * @board: what the peer has SACKed
+ * @ooo: segments received out of order, by sequence number; may overlap
+ * @ooo_segs: segments in @ooo
+ * @n_sacks: blocks in @sacks
+ * @sacks: blocks of @ooo to report, the one that changed last comes first
+ *	(RFC 2018 4); those that do not fit are forgotten
+ * @dsack: received twice, to be reported once (RFC 2883); empty if none
+ * @held: segments held back, for the host or until start
+ */
+struct nic_disorder {
+	struct nic_scoreboard board;
+	struct rb_root ooo;
+	u32 ooo_segs;
+	u32 n_sacks;
+	struct nic_range sacks[NIC_SACK_BLOCKS];
+	struct nic_range dsack;
+	struct sk_buff_head held;
 };
 
 /* Bits of nic_conn.flags. */
@@ -139,8 +162,6 @@ struct nic_scoreboard {
  * @rcv_edge: right edge the host can take
  * @ts_recent: TS.Recent
  * @last_ack: ACK number last sent, Last.ACK.sent of RFC 7323
- * @ooo_last: start of the segment that came last out of order
- * @ooo_segs: segments in @ooo
  * @dwnd: reserved
  * @cached: cached state
  * @stats: counters
@@ -155,10 +176,8 @@ struct nic_scoreboard {
  * @t_ack: delayed ACK deadline
  * @t_sws: send override deadline
  * @timer: fires at the earliest of these or before
- * @board: scoreboard, allocated with the first SACK
- * @ooo: segments out of order
+ * @disorder: allocated when first needed
  * @rxq: in-order segments for the host
- * @held: segments held back for the host
  * @txq: clones of the host's buffers, from SND.UNA on
  * @rcu: for lookups that find a connection on its way out; it has no @txq
  */
@@ -210,8 +229,6 @@ struct nic_conn {
 	u32 rcv_edge;
 	u32 ts_recent;
 	u32 last_ack;
-	u32 ooo_last;
-	u32 ooo_segs;
 	u32 dwnd;
 	u32 last_send;
 	u32 last_oow;
@@ -226,12 +243,10 @@ struct nic_conn {
 	ktime_t t_ack;
 	ktime_t t_sws;
 	struct hrtimer timer;
-	struct nic_scoreboard *board;
-	struct rb_root ooo;
-	struct sk_buff_head rxq;
-	struct sk_buff_head held;
+	struct nic_disorder *disorder;
+	struct list_head rxq;
 	union {
-		struct sk_buff_head txq;
+		struct list_head txq;
 		struct rcu_head rcu;
 	};
 };
@@ -258,6 +273,11 @@ static inline u32 nic_snd_limit(const struct nic_conn *c)
 	return c->snd_end + !!(c->flags & NIC_FIN_POSTED);
 }
 
+static inline struct nic_scoreboard *nic_board(const struct nic_conn *c)
+{
+	return c->disorder ? &c->disorder->board : NULL;
+}
+
 /* The value of the timestamp clock [TS-2]. */
 static inline u32 nic_ts_now(const struct nic_conn *c, ktime_t now)
 {
@@ -273,7 +293,17 @@ void chim_nic_unlock(struct nic_conn *c, bool tell_host)
 /* nic_input.c APIs: */
 void chim_nic_hold(struct nic_conn *c, struct sk_buff *skb);
 void chim_nic_input(struct nic_conn *c, struct sk_buff *skb);
+
+/* nic_reasm.c APIs: */
+struct nic_disorder *chim_nic_disorder(struct nic_conn *c);
+void chim_nic_ooo_load(struct nic_conn *c, struct rb_root *ooo);
 void chim_nic_ooo_purge(struct nic_conn *c);
+void chim_nic_ooo_add(struct nic_conn *c, struct sk_buff *skb);
+struct sk_buff *chim_nic_ooo_next(struct nic_conn *c);
+bool chim_nic_ooo_any(const struct nic_conn *c);
+bool chim_nic_trim_head(struct sk_buff *skb, u32 n);
+void chim_nic_dsack(struct nic_conn *c, u32 start, u32 end);
+u32 chim_nic_sack_blocks(struct nic_conn *c, struct nic_range *r, u32 max);
 
 /* nic_output.c APIs: */
 void chim_nic_update_mss(struct nic_conn *c);

@@ -87,13 +87,26 @@ void chim_nic_unlock(struct nic_conn *c, bool tell_host)
 		chim_host_ops.indicate(c->host);
 }
 
+static void nic_purge(struct list_head *list)
+{
+	struct sk_buff *skb, *next;
+
+	list_for_each_entry_safe(skb, next, list, list) {
+		skb_list_del_init(skb);
+		kfree_skb(skb);
+	}
+}
+
 static void nic_free(struct nic_conn *c)
 {
-	__skb_queue_purge(&c->txq);
-	__skb_queue_purge(&c->rxq);
-	__skb_queue_purge(&c->held);
+	nic_purge(&c->txq);
+	nic_purge(&c->rxq);
+	if (!c->disorder)
+		return;
+	__skb_queue_purge(&c->disorder->held);
 	chim_nic_ooo_purge(c);
-	kfree(c->board);
+	kfree(c->disorder);
+	c->disorder = NULL;
 }
 
 static void nic_free_rcu(struct rcu_head *head)
@@ -190,10 +203,8 @@ static int nic_initiate(struct chim_dev *cd, struct chim_conn *host,
 	nic_key_of(&c->key, cd, k);
 	c->host = host;
 	c->ip_id = 0x8000 | get_random_u16(); /* SND-14, SEC-9 */
-	c->ooo = RB_ROOT;
-	__skb_queue_head_init(&c->txq);
-	__skb_queue_head_init(&c->rxq);
-	__skb_queue_head_init(&c->held);
+	INIT_LIST_HEAD(&c->txq);
+	INIT_LIST_HEAD(&c->rxq);
 	hrtimer_init(&c->timer, CLOCK_MONOTONIC, HRTIMER_MODE_ABS_SOFT);
 	c->timer.function = chim_nic_timer;
 	c->flags = NIC_HOLD;
@@ -216,12 +227,19 @@ static int nic_initiate(struct chim_dev *cd, struct chim_conn *host,
 	return 0;
 }
 
+static void nic_take_held(struct nic_conn *c, struct sk_buff_head *held)
+{
+	__skb_queue_head_init(held);
+	if (c->disorder)
+		skb_queue_splice_init(&c->disorder->held, held);
+}
+
 static void nic_cancel(struct nic_conn *c, struct sk_buff_head *held)
 {
 	spin_lock_bh(&c->lock);
 	c->flags &= ~NIC_HOLD;
-	__skb_queue_head_init(held);
-	skb_queue_splice_init(&c->held, held);
+	nic_take_held(c, held);
+	nic_free(c);
 	spin_unlock_bh(&c->lock);
 	rhashtable_remove_fast(&nic_table, &c->node, nic_table_params);
 }
@@ -232,8 +250,7 @@ static void nic_process_held(struct nic_conn *c)
 	struct sk_buff_head held;
 	struct sk_buff *skb;
 
-	__skb_queue_head_init(&held);
-	skb_queue_splice_init(&c->held, &held);
+	nic_take_held(c, &held);
 	while ((skb = __skb_dequeue(&held)))
 		chim_nic_input(c, skb);
 }
@@ -244,25 +261,18 @@ static void nic_start(struct nic_conn *c, const struct chim_state *st,
 {
 	ktime_t now = ktime_get();
 	struct sk_buff *skb;
-	struct rb_node *n;
 
 	spin_lock_bh(&c->lock);
 	nic_load(c, st);
-	skb_queue_splice_init(sends, &c->txq);
-	c->ooo = *ooo;
-	*ooo = RB_ROOT;
-	for (n = rb_first(&c->ooo); n; n = rb_next(n)) {
-		skb_orphan(rb_to_skb(n));
-		c->ooo_segs++;
+	chim_nic_ooo_load(c, ooo);
+	while ((skb = __skb_dequeue(sends))) {
+		list_add_tail(&skb->list, &c->txq);
+		c->snd_end = TCP_SKB_CB(skb)->end_seq;
+		c->push_seq = c->snd_end;
 	}
 	c->flags &= ~NIC_HOLD;
 	c->flags |= NIC_LIVE;
 	c->rcv_edge = edge;
-	skb = skb_peek_tail(&c->txq);
-	if (skb) {
-		c->snd_end = TCP_SKB_CB(skb)->end_seq;
-		c->push_seq = c->snd_end;
-	}
 	if (c->state == CHIMNEY_TCP_STATE_FIN_WAIT1 ||
 	    c->state == CHIMNEY_TCP_STATE_CLOSING ||
 	    c->state == CHIMNEY_TCP_STATE_LAST_ACK)
@@ -345,7 +355,7 @@ static void nic_store(const struct nic_conn *c, struct chim_state *st)
 	d->send_data = c->snd_end - c->snd_una;
 	if (nic_before(c->snd_end, c->snd_una)) /* the FIN is acknowledged */
 		d->send_data = 0;
-	skb_queue_walk(&c->rxq, skb)
+	list_for_each_entry(skb, &c->rxq, list)
 		inq += skb->len;
 	d->buffered_data = inq;
 }
@@ -377,8 +387,13 @@ static void nic_update(struct nic_conn *c, const struct chim_cached *cached,
 
 static void nic_fetch_locked(struct nic_conn *c, struct chim_indication *ind)
 {
+	struct sk_buff *skb, *next;
+
 	__skb_queue_head_init(&ind->data);
-	skb_queue_splice_init(&c->rxq, &ind->data);
+	list_for_each_entry_safe(skb, next, &c->rxq, list) {
+		skb_list_del_init(skb);
+		__skb_queue_tail(&ind->data, skb);
+	}
 	ind->snd_una = c->snd_una;
 	ind->snd_max = c->snd_max;
 	ind->cwnd = c->cwnd;
@@ -407,8 +422,7 @@ static void nic_terminate(struct nic_conn *c, struct chim_state *st,
 	c->flags &= ~NIC_LIVE;
 	nic_store(c, st);
 	nic_fetch_locked(c, ind);
-	__skb_queue_head_init(held);
-	skb_queue_splice_init(&c->held, held);
+	nic_take_held(c, held);
 	spin_unlock_bh(&c->lock);
 
 	rhashtable_remove_fast(&nic_table, &c->node, nic_table_params);
@@ -416,7 +430,6 @@ static void nic_terminate(struct nic_conn *c, struct chim_state *st,
 	/* The clones of send data go now: the host owns the originals. */
 	spin_lock_bh(&c->lock);
 	nic_free(c);
-	c->board = NULL;
 	spin_unlock_bh(&c->lock);
 }
 
@@ -430,7 +443,7 @@ static void nic_send(struct nic_conn *c, struct sk_buff *skb)
 	struct tcp_skb_cb *cb = TCP_SKB_CB(skb);
 
 	spin_lock_bh(&c->lock);
-	__skb_queue_tail(&c->txq, skb);
+	list_add_tail(&skb->list, &c->txq);
 	c->snd_end = cb->end_seq;
 	if (cb->tcp_flags & TCPHDR_PSH)
 		c->push_seq = cb->end_seq;
@@ -581,6 +594,8 @@ bool chim_nic_rx(struct chim_dev *cd, struct sk_buff *skb)
 	__skb_pull(skb, hlen);
 	skb_postpull_rcsum(skb, skb_network_header(skb), hlen);
 	skb_reset_transport_header(skb);
+	if (!chim_path_policy_ok(skb))
+		goto drop;
 	if (nic_checksum_bad(skb)) {
 		chim_count(cd, CHIM_CNT_CSUM_ERRORS);
 		goto drop;

@@ -133,6 +133,9 @@ static bool nic_ratelimit(u32 *last, ktime_t now, u32 ms)
 /* Answer something unacceptable, but do not feed an ACK loop. */
 static void nic_ack_unacceptable(struct nic_conn *c, const struct nic_seg *s)
 {
+	if (s->len && nic_before(s->seq, c->rcv_nxt) &&
+	    !nic_after(s->end, c->rcv_nxt))
+		chim_nic_dsack(c, s->seq, s->end);
 	/* A keepalive probe is answered at once [KA7]. */
 	if (s->len || s->flags & (TCPHDR_SYN | TCPHDR_FIN) ||
 	    nic_ratelimit(&c->last_oow, s->now, NIC_OOW_ACK_MS))
@@ -154,10 +157,12 @@ static void nic_challenge(struct nic_conn *c, const struct nic_seg *s)
  */
 void chim_nic_hold(struct nic_conn *c, struct sk_buff *skb)
 {
-	if (skb_queue_len(&c->held) >= NIC_HELD_MAX)
+	struct nic_disorder *d = chim_nic_disorder(c);
+
+	if (!d || skb_queue_len(&d->held) >= NIC_HELD_MAX)
 		kfree_skb(skb);
 	else
-		__skb_queue_tail(&c->held, skb);
+		__skb_queue_tail(&d->held, skb);
 }
 
 /* RST: BRA-1..3, RFC 5961 3.2. */
@@ -257,22 +262,20 @@ static bool nic_sacked(struct nic_conn *c, const struct nic_seg *s)
 			continue; /* D-SACK or nonsense */
 		if (start == c->snd_una)
 			continue; /* would contradict the ACK: reneging */
-		if (!c->board)
-			c->board = kzalloc(sizeof(*c->board),
-					   GFP_ATOMIC | __GFP_NOWARN);
-		if (c->board)
-			news |= nic_board_add(c->board, start, end);
+		if (chim_nic_disorder(c))
+			news |= nic_board_add(nic_board(c), start, end);
 	}
 	return news;
 }
 
 static void nic_free_acked(struct nic_conn *c)
 {
-	struct sk_buff *skb;
+	struct sk_buff *skb, *next;
 
-	while ((skb = skb_peek(&c->txq)) &&
-	       !nic_after(TCP_SKB_CB(skb)->end_seq, c->snd_una)) {
-		__skb_unlink(skb, &c->txq);
+	list_for_each_entry_safe(skb, next, &c->txq, list) {
+		if (nic_after(TCP_SKB_CB(skb)->end_seq, c->snd_una))
+			break;
+		skb_list_del_init(skb);
 		consume_skb(skb);
 	}
 }
@@ -307,7 +310,8 @@ static void nic_dupack(struct nic_conn *c)
 	if (c->flags & NIC_LOSS)
 		return;
 	if (c->dupacks >= thresh ||
-	    (c->board && c->board->n && chim_nic_is_lost(c, c->snd_una)))
+	    (nic_board(c) && nic_board(c)->n &&
+	     chim_nic_is_lost(c, c->snd_una)))
 		nic_enter_recovery(c);
 }
 
@@ -394,8 +398,8 @@ static void nic_acked(struct nic_conn *c, const struct nic_seg *s)
 	c->flags |= NIC_EVENT | NIC_CONFIRM;
 	nic_rtt(c, s);
 	nic_free_acked(c);
-	if (c->board)
-		nic_board_trim(c->board, c->snd_una);
+	if (nic_board(c))
+		nic_board_trim(nic_board(c), c->snd_una);
 
 	if (c->flags & NIC_RECOVERY) {
 		nic_recovery_acked(c, acked);
@@ -473,36 +477,12 @@ static void nic_ack(struct nic_conn *c, const struct nic_seg *s)
 		nic_dupack(c);
 }
 
-/**
- * chim_nic_ooo_purge - drop everything received out of order
- * @c: connection, lock held
- */
-void chim_nic_ooo_purge(struct nic_conn *c)
-{
-	struct rb_node *p;
-
-	while ((p = rb_first(&c->ooo))) {
-		rb_erase(p, &c->ooo);
-		kfree_skb(rb_to_skb(p));
-	}
-	c->ooo_segs = 0;
-}
-
-/* Cut off the first n bytes of payload. */
-static bool nic_trim_head(struct sk_buff *skb, u32 n)
-{
-	if (n && !pskb_pull(skb, n))
-		return false;
-	TCP_SKB_CB(skb)->seq += n;
-	return true;
-}
-
 /* Append to the in-order queue. The caller has cut it to start at RCV.NXT. */
 static void nic_accept(struct nic_conn *c, struct sk_buff *skb)
 {
 	c->rcv_nxt = TCP_SKB_CB(skb)->end_seq;
 	c->stats.bytes_in += skb->len;
-	__skb_queue_tail(&c->rxq, skb);
+	list_add_tail(&skb->list, &c->rxq);
 	c->flags |= NIC_EVENT;
 }
 
@@ -528,58 +508,13 @@ static void nic_fin_received(struct nic_conn *c)
 static bool nic_drain_ooo(struct nic_conn *c)
 {
 	struct sk_buff *skb;
-	struct rb_node *p;
 
-	while ((p = rb_first(&c->ooo))) {
-		skb = rb_to_skb(p);
-		if (nic_after(TCP_SKB_CB(skb)->seq, c->rcv_nxt))
-			return false;
-		rb_erase(p, &c->ooo);
-		RB_CLEAR_NODE(&skb->rbnode);
-		skb->next = NULL; /* the node shared their place */
-		skb->prev = NULL;
-		skb->dev = NULL;
-		c->ooo_segs--;
-		if (!nic_after(TCP_SKB_CB(skb)->end_seq, c->rcv_nxt) ||
-		    !nic_trim_head(skb, c->rcv_nxt - TCP_SKB_CB(skb)->seq)) {
-			kfree_skb(skb);
-			continue;
-		}
+	while ((skb = chim_nic_ooo_next(c))) {
 		nic_accept(c, skb);
 		if (TCP_SKB_CB(skb)->tcp_flags & TCPHDR_FIN)
 			return true;
 	}
 	return false;
-}
-
-/* Keep a segment that came out of order; overlaps are cut when drained. */
-static void nic_keep_ooo(struct nic_conn *c, struct sk_buff *skb)
-{
-	struct rb_node **p = &c->ooo.rb_node, *parent = NULL;
-	u32 seq = TCP_SKB_CB(skb)->seq;
-
-	chim_count(c->key.cd, CHIM_CNT_OOO_SEGS);
-	c->ooo_last = seq;
-	c->flags |= NIC_ACK_NOW; /* RFC 5681 4.2 */
-	if (c->ooo_segs >= NIC_OOO_MAX)
-		goto drop;
-	while (*p) {
-		struct tcp_skb_cb *cb;
-
-		parent = *p;
-		cb = TCP_SKB_CB(rb_to_skb(parent));
-		if (!nic_before(seq, cb->seq) &&
-		    !nic_after(TCP_SKB_CB(skb)->end_seq, cb->end_seq))
-			goto drop; /* have it already */
-		p = nic_before(seq, cb->seq) ? &parent->rb_left :
-					       &parent->rb_right;
-	}
-	rb_link_node(&skb->rbnode, parent, p);
-	rb_insert_color(&skb->rbnode, &c->ooo);
-	c->ooo_segs++;
-	return;
-drop:
-	kfree_skb(skb);
 }
 
 /* RFC 9293 3.8.6.3: an ACK at the latest for the second full segment. */
@@ -633,17 +568,19 @@ static void nic_data(struct nic_conn *c, struct nic_seg *s,
 		return;
 	}
 	if (nic_after(s->seq, c->rcv_nxt)) {
-		nic_keep_ooo(c, skb);
+		c->flags |= NIC_ACK_NOW; /* RFC 5681 4.2 */
+		chim_nic_ooo_add(c, skb);
 		return;
 	}
 	if (nic_before(s->seq, c->rcv_nxt)) {
 		c->flags |= NIC_ACK_NOW;
-		if (!nic_trim_head(skb, c->rcv_nxt - s->seq)) {
+		chim_nic_dsack(c, s->seq, c->rcv_nxt);
+		if (!chim_nic_trim_head(skb, c->rcv_nxt - s->seq)) {
 			kfree_skb(skb);
 			return;
 		}
 	}
-	had_hole = !RB_EMPTY_ROOT(&c->ooo);
+	had_hole = chim_nic_ooo_any(c);
 	nic_accept(c, skb);
 	fin = cb->tcp_flags & TCPHDR_FIN;
 	if (!fin && had_hole)

@@ -12,7 +12,6 @@
 
 #include "nic.h"
 
-#define NIC_SACK_BLOCKS		3
 #define NIC_MAX_HEADER		(LL_MAX_HEADER + sizeof(struct ipv6hdr) + \
 				 MAX_TCP_HEADER)
 
@@ -46,55 +45,6 @@ void chim_nic_update_mss(struct nic_conn *c)
 		mss = min(mss, mtu - hlen);
 	mss -= nic_ts_len(c);
 	c->mss = max_t(s32, mss, 64);
-}
-
-/* Out-of-order blocks to report: how many, the latest first (RFC 2018). */
-static u32 nic_sack_blocks(const struct nic_conn *c, struct nic_range *r,
-			   u32 max)
-{
-	struct nic_range cur = {}, latest = {};
-	bool have_latest = false;
-	struct rb_node *p;
-	u32 n = 0;
-
-	if (!(c->cflags & CHIMNEY_CONST_FLAG_SACK))
-		return 0;
-	for (p = rb_first(&c->ooo); p; p = rb_next(p)) {
-		const struct tcp_skb_cb *cb = TCP_SKB_CB(rb_to_skb(p));
-
-		if (cur.end != cur.start && !nic_after(cb->seq, cur.end)) {
-			if (nic_after(cb->end_seq, cur.end))
-				cur.end = cb->end_seq;
-		} else {
-			if (cur.end != cur.start && n < max)
-				r[n++] = cur;
-			cur.start = cb->seq;
-			cur.end = cb->end_seq;
-		}
-		if (!nic_before(c->ooo_last, cur.start) &&
-		    nic_before(c->ooo_last, cur.end)) {
-			latest = cur;
-			have_latest = true;
-		} else if (have_latest && latest.start == cur.start) {
-			latest = cur;
-		}
-	}
-	if (cur.end != cur.start && n < max)
-		r[n++] = cur;
-	if (have_latest) {
-		u32 i;
-
-		for (i = 0; i < n; i++)
-			if (r[i].start == latest.start)
-				break;
-		if (i == n && n < max)
-			n++;
-		if (i == n)
-			i = n - 1;
-		memmove(&r[1], &r[0], i * sizeof(*r));
-		r[0] = latest;
-	}
-	return n;
 }
 
 /* Window field of the next segment; moves the right edge on offer. */
@@ -186,9 +136,10 @@ static void nic_xmit_skb(struct nic_conn *c, struct sk_buff *skb, u32 seq,
 	u32 i, n, optlen;
 	__be32 *opt;
 
-	n = nic_sack_blocks(c, r, NIC_SACK_BLOCKS);
-	if (len + 8 * n + 4 > c->mss && len)
-		n = 0; /* no room beside the data: the next ACK tells */
+	/* Without room beside the data the next ACK tells. */
+	n = len + 4 + 8 * NIC_SACK_BLOCKS > c->mss && len ? 0 :
+	    chim_nic_sack_blocks(c, r, nic_ts_len(c) ? NIC_SACK_BLOCKS - 1 :
+						       NIC_SACK_BLOCKS);
 	optlen = nic_ts_len(c) + (n ? 4 + 8 * n : 0);
 
 	th = skb_push(skb, sizeof(*th) + optlen);
@@ -356,10 +307,10 @@ static struct sk_buff *nic_payload(struct nic_conn *c, u32 seq, u32 *len)
 	u32 left, got = 0;
 	bool copy = false;
 
-	skb_queue_walk(&c->txq, p)
+	list_for_each_entry(p, &c->txq, list)
 		if (nic_after(TCP_SKB_CB(p)->end_seq, seq))
 			break;
-	if (WARN_ON_ONCE(p == (struct sk_buff *)&c->txq))
+	if (WARN_ON_ONCE(list_entry_is_head(p, &c->txq, list)))
 		return NULL;
 	if (skb_headlen(p)) {
 		copy = true;
@@ -370,7 +321,7 @@ static struct sk_buff *nic_payload(struct nic_conn *c, u32 seq, u32 *len)
 		return NULL;
 
 	left = *len;
-	skb_queue_walk_from(&c->txq, p) {
+	list_for_each_entry_from(p, &c->txq, list) {
 		u32 off = seq + got - TCP_SKB_CB(p)->seq;
 		u32 n = min(left, p->len - off);
 
@@ -477,7 +428,7 @@ void chim_nic_send_window_probe(struct nic_conn *c)
 bool chim_nic_is_lost(const struct nic_conn *c, u32 seq)
 {
 	u32 thresh = READ_ONCE(c->key.cd->params.dupacks);
-	const struct nic_scoreboard *b = c->board;
+	const struct nic_scoreboard *b = nic_board(c);
 	u32 bytes = 0, ranges = 0, i;
 
 	for (i = 0; i < b->n; i++) {
@@ -497,7 +448,7 @@ bool chim_nic_is_lost(const struct nic_conn *c, u32 seq)
  */
 u32 chim_nic_pipe(const struct nic_conn *c)
 {
-	const struct nic_scoreboard *b = c->board;
+	const struct nic_scoreboard *b = nic_board(c);
 	u32 flight = c->snd_nxt - c->snd_una, seq = c->snd_una, i, extra;
 
 	if (!b || !b->n) {
@@ -533,7 +484,7 @@ u32 chim_nic_pipe(const struct nic_conn *c)
 /* RFC 6675 NextSeg() rule 1: the next lost range not sent again yet. */
 static bool nic_next_lost(const struct nic_conn *c, struct nic_range *hole)
 {
-	const struct nic_scoreboard *b = c->board;
+	const struct nic_scoreboard *b = nic_board(c);
 	u32 seq = c->snd_una, i;
 
 	if (!b)
@@ -597,7 +548,7 @@ static void nic_fill_holes(struct nic_conn *c)
 /* After a timeout: do not send again what the peer has. */
 static void nic_skip_sacked(struct nic_conn *c)
 {
-	const struct nic_scoreboard *b = c->board;
+	const struct nic_scoreboard *b = nic_board(c);
 	u32 i;
 
 	for (i = 0; b && i < b->n; i++)
@@ -609,7 +560,7 @@ static void nic_skip_sacked(struct nic_conn *c)
 /* How far data from SND.NXT on may go because of what was SACKed. */
 static u32 nic_sacked_limit(const struct nic_conn *c, u32 len)
 {
-	const struct nic_scoreboard *b = c->board;
+	const struct nic_scoreboard *b = nic_board(c);
 	u32 i;
 
 	if (c->snd_nxt == c->snd_max)

@@ -370,8 +370,8 @@ static void nic_rtx_expired(struct nic_conn *c, ktime_t now)
 	c->recover = c->snd_max;
 	c->flags = (c->flags & ~(NIC_RECOVERY | NIC_RTT_TIMING)) | NIC_LOSS;
 	c->dupacks = 0;
-	if (c->board)
-		c->board->n = 0; /* the peer may have reneged, RFC 2018 */
+	if (nic_board(c))
+		nic_board(c)->n = 0; /* the peer may have reneged, RFC 2018 */
 	if (c->rtx_count < U8_MAX)
 		c->rtx_count++;
 	if (c->backoff < U8_MAX)
