@@ -13,6 +13,12 @@ bad_wire() {
 	netem delay 2ms 1ms loss 5% duplicate 1% reorder 5%
 }
 
+# At no time had the host anything to say that the NIC should have said; no
+# segment was lost between the two, and so no connection came up for it.
+unnoticed() {
+	is "$(counter host_swallowed)" 0 "sent by the host"
+}
+
 # moves MIN OPTION...: with every kind of data waiting.
 moves() {
 	local min=$1
@@ -23,6 +29,8 @@ moves() {
 	stream "$@"
 	at_least "$min" cycles
 	at_least 1 unread unacked unsent
+	is "$(result left)" 0 "uploaded by themselves"
+	unnoticed
 }
 
 clean_wire() {
@@ -30,6 +38,7 @@ clean_wire() {
 	stream -c 200 -n 2
 	stream -c 50 -m -l
 	at_least 1 unread unacked
+	unnoticed
 }
 
 # Small buffers: they are full before the connection is over.
@@ -38,6 +47,7 @@ stuck() {
 	bad_wire
 	stream -c 60 -n 2 -B 32768 "$@"
 	at_least 1 unacked unsent
+	unnoticed
 }
 
 half_closed() {
@@ -45,6 +55,7 @@ half_closed() {
 	stream -c 40 -n 2 -b 100000 "$@"
 	bad_wire
 	stream -c 40 -n 2 -b 100000 -6 "$@"
+	unnoticed
 }
 
 # backs_off N: a connection of the host has doubled its timeout N times.
@@ -68,6 +79,7 @@ outage() {
 	stream_stop
 	at_least 60 cycles
 	at_least 1 backoff recovery
+	unnoticed
 }
 
 not() {

@@ -10,6 +10,7 @@
 #include <linux/filter.h>
 #include <linux/in6.h>
 #include <linux/net_tstamp.h>
+#include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <linux/xfrm.h>
 #include <netinet/in.h>
@@ -17,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 
 #include "kselftest_harness.h"
@@ -266,9 +268,11 @@ TEST_F(refuse, nobody_holds_it)
 {
 	char c;
 
+	ASSERT_EQ(0, lose(variant->kind, true)); /* stays in FIN_WAIT_1 */
 	ASSERT_EQ(0, close(self->sk));
 	self->p.sk = -1;
 	EXPECT_TRUE(refused(self, -1, ENOTCONN, "no program holds"));
+	ASSERT_EQ(0, lose(variant->kind, false));
 	EXPECT_EQ(0, recv(self->peer, &c, 1, 0));
 }
 
@@ -542,6 +546,29 @@ TEST_F(refuse, ipsec_policy_of_route)
 	EXPECT_TRUE(counted(self));
 	ASSERT_EQ(0, ipsec(variant->kind, false));
 	EXPECT_TAKEN();
+}
+
+static unsigned int retransmitted(int fd)
+{
+	struct tcp_info info = {};
+	socklen_t len = sizeof(info);
+
+	getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len);
+	return info.tcpi_total_retrans;
+}
+
+/* A policy that lets nothing in holds for the NIC as well. */
+TEST_F(refuse, ipsec_policy_blocks)
+{
+	ASSERT_EQ(0, chim_nl_offload_fd(&self->nl, self->sk, NULL));
+	ASSERT_EQ(0, run("ip xfrm policy add src %s dst %s dir in action block",
+			 variant->kind == IPV6 ? "::/0" : "0.0.0.0/0",
+			 variant->kind == IPV6 ? "::/0" : "0.0.0.0/0"));
+	ASSERT_EQ(1, send(self->peer, "a", 1, 0));
+	EXPECT_TRUE(until(retransmitted(self->peer) >= 2));
+	EXPECT_EQ(0, queued(self->sk, SIOCINQ));
+	ASSERT_EQ(0, run("ip xfrm policy flush"));
+	EXPECT_TRUE(until(queued(self->sk, SIOCINQ) == 1));
 }
 
 /* A policy that comes later gets its connection back. */
