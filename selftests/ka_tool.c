@@ -374,6 +374,7 @@ static void cmd_option(char **w, int fd)
 		{ "user_timeout", SOL_TCP, TCP_USER_TIMEOUT },
 		{ "nodelay", SOL_TCP, TCP_NODELAY },
 		{ "quickack", SOL_TCP, TCP_QUICKACK },
+		{ "mark", SOL_SOCKET, SO_MARK },
 	};
 	socklen_t len = sizeof(int);
 	size_t i;
@@ -468,6 +469,9 @@ void say_seg(const struct seg *s)
 	say(" seq=%d ack=%d len=%u wnd=%u", s->seq, s->ack, s->len, s->wnd);
 	if (s->has_ts)
 		say(" tsval=%u tsecr=%u", s->tsval, s->tsecr);
+	for (i = 0; i < s->n_sack; i++)
+		say("%s%d-%d", i ? "," : " sack=", s->sack[i][0],
+		    s->sack[i][1]);
 }
 
 static void cmd_list(struct conn *c, char **w)

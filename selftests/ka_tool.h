@@ -46,6 +46,8 @@ struct seg {
 	bool has_ts;
 	__u32 tsval;
 	__u32 tsecr;
+	int n_sack;
+	__s32 sack[4][2];	/* relative to what the peer has sent */
 };
 
 struct ntf {

@@ -183,10 +183,20 @@ static int kind_of(int flags, __s32 seq, __u32 len)
 	return seq == -1 ? K_PROBE : seq < 0 ? K_OLD : K_ACK;
 }
 
+static void parse_block(const struct conn *c, const __u8 *p, __s32 block[2])
+{
+	__u32 v[2];
+
+	memcpy(v, p, sizeof(v));
+	block[0] = ntohl(v[0]) - c->p_nxt;
+	block[1] = ntohl(v[1]) - c->p_nxt;
+}
+
 static void parse_options(struct conn *c, const __u8 *p, size_t left,
 			  struct seg *s)
 {
 	__u32 v;
+	int i;
 
 	while (left) {
 		if (*p < 2) {
@@ -204,6 +214,10 @@ static void parse_options(struct conn *c, const __u8 *p, size_t left,
 			s->tsecr = ntohl(v);
 		} else if (*p == 3 && s->flags & SYN) {
 			c->h_wscale = p[2];
+		} else if (*p == 5) {
+			for (i = 0; i < 4 && 10 + 8 * i <= p[1]; i++)
+				parse_block(c, p + 2 + 8 * i, s->sack[i]);
+			s->n_sack = i;
 		}
 		left -= p[1];
 		p += p[1];

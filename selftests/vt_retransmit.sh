@@ -648,6 +648,20 @@ owed_ack_at_hand_over() {
 	is "${#KA_T[@]}" 1 "ACKs"
 }
 
+# The socket forgets its route; the next segment does not wait for a timer.
+route_forgotten() {
+	local n t
+
+	ka_open raw "$1"
+	ka offload "$n"
+	ka set "$n" mark 7
+	ka clear "$n"
+	ka write "$n" 100
+	t=${KA[t]}
+	ka wait "$n" data 1 100
+	due "${KA[t]}" "$t" "$TICK" "data"
+}
+
 ka_start
 
 ka_run "RTX-6 RT5 RTX-1 back-off, default count, timestamps 1" whole_life 1
@@ -676,6 +690,9 @@ ka_run "PST-6 RT9 never gives up while the peer answers" persist_answered
 ka_run "PST-7 in-round timer goes up" persist_goes_up
 ka_run "PST-7 in-round timer goes down" persist_goes_down
 ka_run "PST-7 persist timer goes up and down" persist_round_goes_up_and_down
+
+ka_run "BLD-45 SO_MARK, IPv4" route_forgotten 4
+ka_run "BLD-45 SO_MARK, IPv6" route_forgotten 6
 
 ka_run "DAK-1 RT12 delayed ACK" delayed_ack
 ka_run "DAK-2 owed ACK leaves at the upload" owed_ack_at_hand_over

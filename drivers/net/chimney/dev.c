@@ -123,6 +123,7 @@ static void chim_dev_deliver(struct chim_dev *cd, struct sk_buff *skb)
 	smp_mb(); /* odd before the NIC looks for the connection */
 	if (!chim_dev_for_nic(cd, skb) || !chim_nic_rx(cd, skb))
 		netif_receive_skb(skb);
+	/* Pairs with chim_dev_rx_wait(). */
 	smp_store_release(seq, *seq + 1);
 }
 
