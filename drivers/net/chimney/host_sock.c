@@ -501,6 +501,7 @@ void chim_sock_sync(struct sock *sk, struct chim_conn *conn)
 	/* Reading shut down by the program: the host answers data with RST. */
 	if (chim_admit_revoked(sk) ||
 	    (sk->sk_shutdown & RCV_SHUTDOWN && !sock_flag(sk, SOCK_DONE))) {
+		chim_nic_ops.hold(conn->nic);
 		chim_host_request_upload(conn, CHIMNEY_REASON_SOCKET_CALL);
 		return;
 	}

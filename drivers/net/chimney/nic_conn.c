@@ -298,6 +298,13 @@ static void nic_start(struct nic_conn *c, const struct chim_state *st,
 	chim_nic_unlock(c, false);
 }
 
+static void nic_hold(struct nic_conn *c)
+{
+	spin_lock_bh(&c->lock);
+	c->flags |= NIC_HOLD;
+	spin_unlock_bh(&c->lock);
+}
+
 static void nic_store(const struct nic_conn *c, struct chim_state *st)
 {
 	struct chim_delegated *d = &st->delegated;
@@ -419,7 +426,7 @@ static void nic_terminate(struct nic_conn *c, struct chim_state *st,
 	/* TRM-6, DAK-2: owed ACKs go out before the connection does. */
 	if ((c->flags & (NIC_ACK_DELAY | NIC_ACK_NOW)) && !c->reason)
 		chim_nic_send_ack(c);
-	c->flags &= ~NIC_LIVE;
+	c->flags &= ~(NIC_LIVE | NIC_HOLD);
 	nic_store(c, st);
 	nic_fetch_locked(c, ind);
 	nic_take_held(c, held);
@@ -485,7 +492,10 @@ static void nic_forward(struct nic_conn *c, struct sk_buff *skb)
 {
 	chim_count(c->key.cd, CHIM_CNT_FORWARDED);
 	spin_lock_bh(&c->lock);
-	chim_nic_input(c, skb);
+	if (c->flags & NIC_HOLD)
+		chim_nic_hold(c, skb);
+	else
+		chim_nic_input(c, skb);
 	chim_nic_unlock(c, false);
 }
 
@@ -493,6 +503,7 @@ const struct chim_nic_ops chim_nic_ops = {
 	.initiate = nic_initiate,
 	.cancel = nic_cancel,
 	.start = nic_start,
+	.hold = nic_hold,
 	.query = nic_query,
 	.update = nic_update,
 	.terminate = nic_terminate,

@@ -253,6 +253,8 @@ struct chim_indication {
  *	end_seq set; @ooo holds segments received out of order; the NIC takes
  *	both. @edge as for @credit.
  *	Locking: process, sock lock owned. Cannot fail.
+ * @hold: process no more segments; they wait for @terminate, which follows
+ *	soon: the host needs to see what comes from now on. Locking: as @send.
  * @query: read cached and delegated state, counters [QRY-1].
  *	Locking: any, BH-safe.
  * @update: replace the cached state; one-shot triggers in @triggers [UPD-1].
@@ -286,6 +288,7 @@ struct chim_nic_ops {
 	void (*start)(struct nic_conn *nic, const struct chim_state *st,
 		      struct sk_buff_head *sends, struct rb_root *ooo,
 		      u32 edge, bool ack_owed);
+	void (*hold)(struct nic_conn *nic);
 	void (*query)(struct nic_conn *nic, struct chim_state *st);
 	void (*update)(struct nic_conn *nic, const struct chim_cached *cached,
 		       u32 triggers);
