@@ -19,7 +19,10 @@ static bool chim_fast_open(const struct sock *sk)
 	       inet_sk(sk)->defer_connect;
 }
 
-/* Is there anything in the way of an offload? NULL or the reason [SEC-3]. */
+/* As NL_SET_ERR_MSG_MOD() does. */
+#define WHY(msg)	KBUILD_MODNAME ": " msg
+
+/* Is there anything in the way of an offload? The reason or NULL [SEC-3]. */
 static const char *chim_obstacle(struct sock *sk)
 {
 	const struct inet_connection_sock *icsk = inet_csk(sk);
@@ -28,54 +31,54 @@ static const char *chim_obstacle(struct sock *sk)
 	const struct ip_options_rcu *opt;
 
 	if (sk_is_mptcp(sk))
-		return "the socket belongs to MPTCP";
+		return WHY("the socket belongs to MPTCP");
 	if (icsk->icsk_ulp_ops)
-		return "the socket has an upper layer protocol (ULP)";
+		return WHY("the socket has an upper layer protocol (ULP)");
 	if (sk->sk_user_data)
-		return "the socket is used by sockmap or another kernel user";
+		return WHY("the socket is in a sockmap or has another user");
 	if (!chim_sock_known_prot(sk))
-		return "the socket's protocol operations were replaced";
+		return WHY("the socket's protocol operations were replaced");
 #ifdef CONFIG_TCP_MD5SIG
 	if (rcu_access_pointer(tp->md5sig_info))
-		return "the socket uses TCP MD5 signatures";
+		return WHY("the socket uses TCP MD5 signatures");
 #endif
 	if (tp->repair)
-		return "the socket is in repair mode";
+		return WHY("the socket is in repair mode");
 #ifdef CONFIG_XFRM
 	if (rcu_access_pointer(sk->sk_policy[0]) ||
 	    rcu_access_pointer(sk->sk_policy[1]) ||
 	    (__sk_dst_get(sk) && __sk_dst_get(sk)->xfrm))
-		return "an IPsec policy applies to the socket";
+		return WHY("an IPsec policy applies to the socket");
 #endif
 	opt = rcu_dereference_protected(inet->inet_opt,
 					lockdep_sock_is_held(sk));
 	if (opt && opt->opt.optlen) /* emptied ones stay */
-		return "the socket sends IP options";
+		return WHY("the socket sends IP options");
 #if IS_ENABLED(CONFIG_IPV6)
 	if (sk->sk_family == AF_INET6 &&
 	    rcu_access_pointer(inet6_sk(sk)->opt))
-		return "the socket sends IPv6 extension headers";
+		return WHY("the socket sends IPv6 extension headers");
 #endif
 	if (rcu_access_pointer(sk->sk_filter))
-		return "the socket has a filter";
+		return WHY("the socket has a filter");
 	if (sk->sk_shutdown & RCV_SHUTDOWN && !sock_flag(sk, SOCK_DONE))
-		return "the program has shut down reading";
+		return WHY("the program has shut down reading");
 	if (sk->sk_max_pacing_rate != ~0UL)
-		return "the socket limits its pacing rate";
+		return WHY("the socket limits its pacing rate");
 	if (inet->min_ttl)
-		return "the socket demands a minimum TTL";
+		return WHY("the socket demands a minimum TTL");
 #if IS_ENABLED(CONFIG_IPV6)
 	if (sk->sk_family == AF_INET6 && inet6_sk(sk)->min_hopcount)
-		return "the socket demands a minimum hop count";
+		return WHY("the socket demands a minimum hop count");
 #endif
 	if (tp->urg_data || before(tp->snd_una, tp->snd_up))
-		return "urgent data is pending";
+		return WHY("urgent data is pending");
 	if (sock_flag(sk, SOCK_ZEROCOPY))
-		return "the socket uses zero-copy sends";
+		return WHY("the socket uses zero-copy sends");
 	if (tp->tcp_tx_delay)
-		return "the socket uses TCP_TX_DELAY";
+		return WHY("the socket uses TCP_TX_DELAY");
 	if (sk->sk_tsflags & SOF_TIMESTAMPING_TX_RECORD_MASK)
-		return "the socket asks for transmit timestamps";
+		return WHY("the socket asks for transmit timestamps");
 	return NULL;
 }
 
@@ -116,23 +119,24 @@ int chim_admit_socket(struct sock *sk, struct chim_dev **cdp,
 	*cdp = NULL;
 	if (chim_sock_is_ours(sk)) {
 		*cdp = chim_path_dev(sk);
-		NL_SET_ERR_MSG(extack, "already offloaded");
+		NL_SET_ERR_MSG_MOD(extack, "already offloaded");
 		return -EALREADY;
 	}
 	if (sk->sk_state == TCP_LISTEN) {
-		NL_SET_ERR_MSG(extack, "a listening socket is never offloaded");
+		NL_SET_ERR_MSG_MOD(extack,
+				   "a listening socket is never offloaded");
 		return -EINVAL;
 	}
 	if (chim_fast_open(sk)) {
-		NL_SET_ERR_MSG(extack, "TCP fast open is in progress");
+		NL_SET_ERR_MSG_MOD(extack, "TCP fast open is in progress");
 		return -EOPNOTSUPP;
 	}
 	if (!((1 << sk->sk_state) & ok)) { /* TCD-2 */
-		NL_SET_ERR_MSG(extack, "not connected");
+		NL_SET_ERR_MSG_MOD(extack, "not connected");
 		return -ENOTCONN;
 	}
 	if (!sk->sk_socket || sock_flag(sk, SOCK_DEAD)) {
-		NL_SET_ERR_MSG(extack, "no program holds the socket");
+		NL_SET_ERR_MSG_MOD(extack, "no program holds the socket");
 		return -ENOTCONN;
 	}
 	/* Looks the route up again if need be: before it is asked for IPsec. */
@@ -146,16 +150,16 @@ int chim_admit_socket(struct sock *sk, struct chim_dev **cdp,
 		return -EOPNOTSUPP;
 	}
 	if (!cd) {
-		NL_SET_ERR_MSG(extack,
-			       "the route does not go through a chimney device");
+		NL_SET_ERR_MSG_MOD(extack,
+				   "the route does not go through a chimney device");
 		return -ENETUNREACH;
 	}
 	if (!netif_running(cd->dev) || READ_ONCE(cd->closing)) {
-		NL_SET_ERR_MSG(extack, "the chimney device is down");
+		NL_SET_ERR_MSG_MOD(extack, "the chimney device is down");
 		return -ENETDOWN;
 	}
 	if (READ_ONCE(cd->paused)) {
-		NL_SET_ERR_MSG(extack, "the chimney device is paused");
+		NL_SET_ERR_MSG_MOD(extack, "the chimney device is paused");
 		return -EBUSY;
 	}
 	return 0;

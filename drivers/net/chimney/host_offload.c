@@ -139,13 +139,14 @@ static int chim_collect_sends(struct sock *sk, struct sk_buff_head *sends,
 		if (!skb->len)
 			continue; /* the FIN alone */
 		if (chim_sock_is_special(skb)) {
-			NL_SET_ERR_MSG(extack,
-				       "zero-copy data or a send timestamp is outstanding");
+			NL_SET_ERR_MSG_MOD(extack,
+					   "zero-copy data or a send timestamp is outstanding");
 			return -EOPNOTSUPP;
 		}
 		clone = chim_sock_clone(skb, GFP_KERNEL);
 		if (!clone) {
-			NL_SET_ERR_MSG(extack, "no memory for the send data");
+			NL_SET_ERR_MSG_MOD(extack,
+					   "no memory for the send data");
 			return -ENOMEM;
 		}
 		__skb_queue_tail(sends, clone);
@@ -166,14 +167,15 @@ static int chim_reserve(struct chim_dev *cd, struct chim_conn *conn,
 
 	if (atomic_inc_return(&cd->conns) > READ_ONCE(cd->params.max_conns)) {
 		atomic_dec(&cd->conns);
-		NL_SET_ERR_MSG(extack,
-			       "the device's connection limit is reached");
+		NL_SET_ERR_MSG_MOD(extack,
+				   "the device's connection limit is reached");
 		return -ENOSPC;
 	}
 	err = xa_alloc_cyclic(&chim_conns, &conn->id, conn, xa_limit_31b,
 			      &chim_next_id, GFP_KERNEL);
 	if (err < 0) {
-		NL_SET_ERR_MSG(extack, "no memory for the connection table");
+		NL_SET_ERR_MSG_MOD(extack,
+				   "no memory for the connection table");
 		atomic_dec(&cd->conns);
 		return err;
 	}
@@ -182,7 +184,7 @@ static int chim_reserve(struct chim_dev *cd, struct chim_conn *conn,
 	 */
 	smp_mb();
 	if (READ_ONCE(cd->closing)) {
-		NL_SET_ERR_MSG(extack, "the chimney device is down");
+		NL_SET_ERR_MSG_MOD(extack, "the chimney device is down");
 		chim_unreserve(conn);
 		return -ENETDOWN;
 	}
@@ -231,7 +233,7 @@ static int chim_initiate(struct sock *sk, struct chim_conn *conn,
 	if (!err && cd == conn->cd)
 		return 0;
 	if (!err) {
-		NL_SET_ERR_MSG(extack, "the route has just changed");
+		NL_SET_ERR_MSG_MOD(extack, "the route has just changed");
 		err = -EAGAIN;
 	}
 	chim_cancel(conn);
@@ -253,8 +255,8 @@ static int chim_move_down(struct sock *sk, struct chim_conn *conn,
 
 	err = chim_sock_prepare(sk);
 	if (err) {
-		NL_SET_ERR_MSG(extack,
-			       "the socket's operations were replaced");
+		NL_SET_ERR_MSG_MOD(extack,
+				   "the socket's operations were replaced");
 		return err;
 	}
 	err = chim_initiate(sk, conn, extack);
@@ -555,7 +557,7 @@ int chim_host_update(struct chim_conn *conn, const struct chim_update *upd,
 	lock_sock(sk);
 	if (conn->place != CHIMNEY_PLACE_NIC) {
 		release_sock(sk);
-		NL_SET_ERR_MSG(extack, "the connection has left the NIC");
+		NL_SET_ERR_MSG_MOD(extack, "the connection has left the NIC");
 		return -ENOENT;
 	}
 	chim_cached_to_socket(sk, upd);

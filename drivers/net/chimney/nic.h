@@ -106,7 +106,7 @@ struct nic_disorder {
 #define NIC_EVENT		BIT(10)	/* the host must be told */
 #define NIC_ECE			BIT(11)	/* echo ECE until CWR, RFC 3168 */
 #define NIC_LOSS		BIT(12)	/* after an RTO, up to recover */
-#define NIC_HOLD		BIT(13)	/* segments wait for start or the host */
+#define NIC_HOLD		BIT(13)	/* segments wait */
 
 /**
  * struct nic_conn - one offloaded connection

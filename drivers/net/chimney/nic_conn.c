@@ -196,7 +196,7 @@ static int nic_initiate(struct chim_dev *cd, struct chim_conn *host,
 
 	c = kmem_cache_zalloc(nic_cache, GFP_KERNEL);
 	if (!c) {
-		NL_SET_ERR_MSG(extack, "no memory for the connection");
+		NL_SET_ERR_MSG_MOD(extack, "no memory for the connection");
 		return -ENOMEM;
 	}
 	spin_lock_init(&c->lock);
@@ -214,11 +214,12 @@ static int nic_initiate(struct chim_dev *cd, struct chim_conn *host,
 	if (err) {
 		kmem_cache_free(nic_cache, c);
 		if (err == -EEXIST) {
-			NL_SET_ERR_MSG(extack,
-				       "the NIC already runs these addresses");
+			NL_SET_ERR_MSG_MOD(extack,
+					   "the NIC already runs these addresses");
 			return -EADDRINUSE;
 		}
-		NL_SET_ERR_MSG(extack, "no memory for the connection table");
+		NL_SET_ERR_MSG_MOD(extack,
+				   "no memory for the connection table");
 		return err;
 	}
 
