@@ -19,7 +19,7 @@ bool chim_sock_is_ours(const struct sock *sk);
 int chim_sock_prepare(struct sock *sk);
 void chim_sock_install(struct sock *sk, struct chim_conn *conn);
 void chim_sock_restore(struct sock *sk);
-void chim_sock_sync(struct sock *sk, struct chim_conn *conn);
+void chim_sock_sync(struct sock *sk, struct chim_conn *conn, bool call);
 void chim_sock_apply(struct sock *sk, struct chim_conn *conn,
 		     struct chim_indication *ind);
 void chim_sock_add_stats(struct sock *sk, const struct chim_conn_stats *stats);

@@ -603,7 +603,7 @@ static void chim_indicate(struct chim_conn *conn)
 	bh_lock_sock(sk);
 	/* If a call owns the socket it fetches when it lets go. */
 	if (!sock_owned_by_user(sk) && conn->place == CHIMNEY_PLACE_NIC)
-		chim_sock_sync(sk, conn);
+		chim_sock_sync(sk, conn, false);
 	bh_unlock_sock(sk);
 	chim_host_put_conn(conn);
 }

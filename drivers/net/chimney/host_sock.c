@@ -478,14 +478,37 @@ static void chim_update_cached(struct sock *sk, struct chim_conn *conn,
 	chim_nic_ops.update(conn->nic, c, triggers);
 }
 
+/* A call may have changed what the NIC knows of the socket, or made it unfit
+ * for the NIC. Returns whether it stays there.
+ */
+static bool chim_settle(struct sock *sk, struct chim_conn *conn,
+			struct chim_cached *cached)
+{
+	/* Reading shut down by the program: the host answers data with RST. */
+	if (chim_admit_revoked(sk) ||
+	    (sk->sk_shutdown & RCV_SHUTDOWN && !sock_flag(sk, SOCK_DONE))) {
+		chim_nic_ops.hold(conn->nic);
+		chim_host_request_upload(conn, CHIMNEY_REASON_SOCKET_CALL);
+		return false;
+	}
+	/* SO_MARK and IP_TOS make the socket forget its route [BLD-45]. */
+	if (!__sk_dst_get(sk) && chim_path_dev(sk) != conn->cd) {
+		chim_host_request_upload(conn, CHIMNEY_REASON_ROUTE);
+		return false;
+	}
+	chim_update_cached(sk, conn, cached);
+	return true;
+}
+
 /**
  * chim_sock_sync - pass everything across the chimney, both ways
  * @sk: socket
  * @conn: its connection
+ * @call: at the end of a socket call, which may have read or changed something
  *
  * Context: slock held, BH disabled.
  */
-void chim_sock_sync(struct sock *sk, struct chim_conn *conn)
+void chim_sock_sync(struct sock *sk, struct chim_conn *conn, bool call)
 {
 	struct chim_indication ind;
 	bool push;
@@ -498,19 +521,8 @@ void chim_sock_sync(struct sock *sk, struct chim_conn *conn)
 		chim_host_request_upload(conn, ind.reason);
 		return;
 	}
-	/* Reading shut down by the program: the host answers data with RST. */
-	if (chim_admit_revoked(sk) ||
-	    (sk->sk_shutdown & RCV_SHUTDOWN && !sock_flag(sk, SOCK_DONE))) {
-		chim_nic_ops.hold(conn->nic);
-		chim_host_request_upload(conn, CHIMNEY_REASON_SOCKET_CALL);
+	if (call && !chim_settle(sk, conn, &ind.cached))
 		return;
-	}
-	/* SO_MARK and IP_TOS make the socket forget its route [BLD-45]. */
-	if (!__sk_dst_get(sk) && chim_path_dev(sk) != conn->cd) {
-		chim_host_request_upload(conn, CHIMNEY_REASON_ROUTE);
-		return;
-	}
-	chim_update_cached(sk, conn, &ind.cached);
 	push = chim_post(sk, conn);
 	if (tcp_sk(sk)->nonagle & TCP_NAGLE_PUSH) {
 		tcp_sk(sk)->nonagle &= ~TCP_NAGLE_PUSH;
@@ -521,7 +533,8 @@ void chim_sock_sync(struct sock *sk, struct chim_conn *conn)
 		chim_nic_ops.fetch(conn->nic, &ind);
 		chim_sock_apply(sk, conn, &ind);
 	}
-	chim_nic_ops.credit(conn->nic, chim_sock_rcv_edge(sk));
+	if (call)
+		chim_nic_ops.credit(conn->nic, chim_sock_rcv_edge(sk));
 }
 
 static void chim_release_cb(struct sock *sk)
@@ -529,7 +542,7 @@ static void chim_release_cb(struct sock *sk)
 	struct chim_conn *conn = chim_conn_of(sk);
 
 	tcp_release_cb(sk);
-	chim_sock_sync(sk, conn);
+	chim_sock_sync(sk, conn, true);
 }
 
 /* A segment waited while the socket was busy [FWD-1a]. */

@@ -33,6 +33,8 @@
 #define NIC_SACK_MAX		32		/* ranges of the scoreboard */
 #define NIC_SACK_BLOCKS		4		/* that fit into a segment */
 #define NIC_GSO_BYTES		65000U
+/* received in one piece: bulk data */
+#define NIC_BULK_SEGS		16
 
 /**
  * struct nic_key - what a segment is matched by [SEC-10]
@@ -107,6 +109,7 @@ struct nic_disorder {
 #define NIC_ECE			BIT(11)	/* echo ECE until CWR, RFC 3168 */
 #define NIC_LOSS		BIT(12)	/* after an RTO, up to recover */
 #define NIC_HOLD		BIT(13)	/* segments wait */
+#define NIC_ACK_DUE		BIT(14)	/* an ACK is left to the reader */
 
 /**
  * struct nic_conn - one offloaded connection

@@ -525,8 +525,16 @@ static void nic_owe_ack(struct nic_conn *c, const struct nic_seg *s)
 
 	c->ack_segs = min_t(u32, c->ack_segs + segs, U8_MAX);
 	if (c->ack_segs >= READ_ONCE(c->key.cd->params.ack_frequency)) {
-		c->flags |= NIC_ACK_NOW;
-	} else if (!(c->flags & NIC_ACK_DELAY)) {
+		if (segs < NIC_BULK_SEGS) {
+			c->flags |= NIC_ACK_NOW;
+			return;
+		}
+		/* The ACK of bulk data, and what it sets off, is left to the
+		 * CPU of the program that is about to read it.
+		 */
+		c->flags |= NIC_ACK_DUE;
+	}
+	if (!(c->flags & NIC_ACK_DELAY)) {
 		c->flags |= NIC_ACK_DELAY;
 		c->t_ack = ktime_add_ms(s->now, delay);
 	}

@@ -186,7 +186,7 @@ static void nic_xmit_skb(struct nic_conn *c, struct sk_buff *skb, u32 seq,
 	c->last_ack = c->rcv_nxt;
 	c->ack_segs = 0;
 	c->t_ack = CHIM_IDLE;
-	c->flags &= ~(NIC_ACK_NOW | NIC_ACK_DELAY | NIC_CONFIRM);
+	c->flags &= ~(NIC_ACK_NOW | NIC_ACK_DUE | NIC_ACK_DELAY | NIC_CONFIRM);
 	c->stats.segs_out += segs;
 	chim_count_add(c->key.cd, CHIM_CNT_TX_SEGS, segs);
 	chim_host_ops.output(c->host, skb, confirm);
@@ -676,7 +676,7 @@ void chim_nic_output(struct nic_conn *c, bool force)
  * @c: connection, lock held
  *
  * Tells the peer once the window has opened by two segments and at least
- * doubled (RFC 9293 3.8.6.2.2).
+ * doubled (RFC 9293 3.8.6.2.2), or with the ACK that was left to the reader.
  */
 void chim_nic_window_changed(struct nic_conn *c)
 {
@@ -686,8 +686,9 @@ void chim_nic_window_changed(struct nic_conn *c)
 		   c->rcv_edge - c->rcv_nxt : 0;
 
 	want = min(want, (u32)U16_MAX << c->rcv_wscale);
-	if (want >= cur + min_t(u32, 2 * c->mss,
-				max(c->cached.initial_rcv_wnd / 2, 1U)) &&
-	    want >= 2 * cur)
+	if (c->flags & NIC_ACK_DUE ||
+	    (want >= cur + min_t(u32, 2 * c->mss,
+				 max(c->cached.initial_rcv_wnd / 2, 1U)) &&
+	     want >= 2 * cur))
 		chim_nic_send_ack(c);
 }

@@ -272,7 +272,8 @@ struct chim_indication {
  * @disconnect: end of the send half: FIN after all data [DSC-6].
  *	Locking: as @send. Repeated calls have no effect.
  * @push: what was posted may go out now. Locking: as @send.
- * @credit: the host can take data up to sequence number @edge.
+ * @credit: a call of the program has ended, and the host can take data up to
+ *	sequence number @edge.
  *	Locking: as @send.
  * @fetch: move everything the NIC has for the host to @ind.
  *	Locking: as @send. @ind->data is initialised by the callee.
