@@ -50,7 +50,7 @@ struct nic_key {
 	struct in6_addr raddr;
 	__be16 lport;
 	__be16 rport;
-} __packed __aligned(8);
+} __packed __aligned(4);
 
 /**
  * struct nic_range - a range of sequence space
@@ -82,6 +82,8 @@ struct nic_scoreboard {
  * @sacks: blocks of @ooo to report, the one that changed last comes first
  *	(RFC 2018 4); those that do not fit are forgotten
  * @dsack: received twice, to be reported once (RFC 2883); empty if none
+ * @last_oow: when a pure out-of-window segment was last answered, ms, or 0
+ * @last_syn: when a SYN was last answered, ms, or 0
  * @held: segments held back, for the host or until start
  */
 struct nic_disorder {
@@ -91,7 +93,17 @@ struct nic_disorder {
 	u32 n_sacks;
 	struct nic_range sacks[NIC_SACK_BLOCKS];
 	struct nic_range dsack;
+	u32 last_oow;
+	u32 last_syn;
 	struct sk_buff_head held;
+};
+
+/**
+ * struct nic_queue - buffers in order; half the size of a list head
+ * @tail: the last one, whose next is the first; NULL if there is none
+ */
+struct nic_queue {
+	struct sk_buff *tail;
 };
 
 /* Bits of nic_conn.flags. */
@@ -120,6 +132,7 @@ struct nic_disorder {
  *
  * @node: linkage in the connection table
  * @key: see there
+ * @hash: transmit queue hash
  * @host: the host's handle, opaque
  * @lock: see above
  * @flags: NIC_*
@@ -139,7 +152,6 @@ struct nic_disorder {
  * @remote_mss: MSS of the peer
  * @ip_id: next IPv4 identification, 0x8000..0xffff [SND-14]
  * @dflags: reserved flags of the delegated state
- * @hash: transmit queue hash
  * @tsoffset: timestamp clock offset, ms
  * @snd_una: SND.UNA
  * @snd_nxt: next to send
@@ -165,14 +177,12 @@ struct nic_disorder {
  * @rcv_edge: right edge the host can take
  * @ts_recent: TS.Recent
  * @last_ack: ACK number last sent, Last.ACK.sent of RFC 7323
- * @dwnd: reserved
  * @cached: cached state
  * @stats: counters
  * @ts_stamp: when @ts_recent was received, ns
  * @rtx_start: when the segment at @snd_una was first sent, if it timed out
+ * @dwnd: reserved
  * @last_send: when data was last sent, us
- * @last_oow: when a pure out-of-window segment was last answered, ms, or 0
- * @last_syn: when a SYN was last answered, ms, or 0
  * @ka_base: when the peer was last heard
  * @t_rtx: retransmit, persist or FIN_WAIT_2 deadline
  * @t_ka: keepalive deadline
@@ -182,11 +192,12 @@ struct nic_disorder {
  * @disorder: allocated when first needed
  * @rxq: in-order segments for the host
  * @txq: clones of the host's buffers, from SND.UNA on
- * @rcu: for lookups that find a connection on its way out; it has no @txq
+ * @rcu: for lookups that find a connection on its way out; it has no queues
  */
 struct nic_conn {
 	struct rhash_head node;
 	struct nic_key key;
+	u32 hash;
 	struct chim_conn *host;
 	spinlock_t lock; /* see above */
 	u16 flags;
@@ -206,7 +217,6 @@ struct nic_conn {
 	u16 remote_mss;
 	u16 ip_id;
 	u16 dflags;
-	u32 hash;
 	u32 tsoffset;
 	u32 snd_una;
 	u32 snd_nxt;
@@ -234,8 +244,6 @@ struct nic_conn {
 	u32 last_ack;
 	u32 dwnd;
 	u32 last_send;
-	u32 last_oow;
-	u32 last_syn;
 	struct chim_cached cached;
 	struct chim_conn_stats stats;
 	ktime_t ts_stamp;
@@ -247,9 +255,11 @@ struct nic_conn {
 	ktime_t t_sws;
 	struct hrtimer timer;
 	struct nic_disorder *disorder;
-	struct list_head rxq;
 	union {
-		struct list_head txq;
+		struct {
+			struct nic_queue rxq;
+			struct nic_queue txq;
+		};
 		struct rcu_head rcu;
 	};
 };
@@ -274,6 +284,40 @@ static inline bool nic_idle(const struct nic_conn *c)
 static inline u32 nic_snd_limit(const struct nic_conn *c)
 {
 	return c->snd_end + !!(c->flags & NIC_FIN_POSTED);
+}
+
+static inline struct sk_buff *nic_queue_head(const struct nic_queue *q)
+{
+	return q->tail ? q->tail->next : NULL;
+}
+
+static inline struct sk_buff *nic_queue_next(const struct nic_queue *q,
+					     const struct sk_buff *skb)
+{
+	return skb == q->tail ? NULL : skb->next;
+}
+
+static inline void nic_queue_add(struct nic_queue *q, struct sk_buff *skb)
+{
+	skb->prev = NULL;
+	skb->next = q->tail ? q->tail->next : skb;
+	if (q->tail)
+		q->tail->next = skb;
+	q->tail = skb;
+}
+
+static inline struct sk_buff *nic_queue_pop(struct nic_queue *q)
+{
+	struct sk_buff *skb = nic_queue_head(q);
+
+	if (!skb)
+		return NULL;
+	if (skb == q->tail)
+		q->tail = NULL;
+	else
+		q->tail->next = skb->next;
+	skb_mark_not_on_list(skb);
+	return skb;
 }
 
 static inline struct nic_scoreboard *nic_board(const struct nic_conn *c)

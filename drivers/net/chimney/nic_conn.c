@@ -87,14 +87,12 @@ void chim_nic_unlock(struct nic_conn *c, bool tell_host)
 		chim_host_ops.indicate(c->host);
 }
 
-static void nic_purge(struct list_head *list)
+static void nic_purge(struct nic_queue *q)
 {
-	struct sk_buff *skb, *next;
+	struct sk_buff *skb;
 
-	list_for_each_entry_safe(skb, next, list, list) {
-		skb_list_del_init(skb);
+	while ((skb = nic_queue_pop(q)))
 		kfree_skb(skb);
-	}
 }
 
 static void nic_free(struct nic_conn *c)
@@ -203,8 +201,6 @@ static int nic_initiate(struct chim_dev *cd, struct chim_conn *host,
 	nic_key_of(&c->key, cd, k);
 	c->host = host;
 	c->ip_id = 0x8000 | get_random_u16(); /* SND-14, SEC-9 */
-	INIT_LIST_HEAD(&c->txq);
-	INIT_LIST_HEAD(&c->rxq);
 	hrtimer_init(&c->timer, CLOCK_MONOTONIC, HRTIMER_MODE_ABS_SOFT);
 	c->timer.function = chim_nic_timer;
 	c->flags = NIC_HOLD;
@@ -267,7 +263,7 @@ static void nic_start(struct nic_conn *c, const struct chim_state *st,
 	nic_load(c, st);
 	chim_nic_ooo_load(c, ooo);
 	while ((skb = __skb_dequeue(sends))) {
-		list_add_tail(&skb->list, &c->txq);
+		nic_queue_add(&c->txq, skb);
 		c->snd_end = TCP_SKB_CB(skb)->end_seq;
 		c->push_seq = c->snd_end;
 	}
@@ -363,7 +359,8 @@ static void nic_store(const struct nic_conn *c, struct chim_state *st)
 	d->send_data = c->snd_end - c->snd_una;
 	if (nic_before(c->snd_end, c->snd_una)) /* the FIN is acknowledged */
 		d->send_data = 0;
-	list_for_each_entry(skb, &c->rxq, list)
+	for (skb = nic_queue_head(&c->rxq); skb;
+	     skb = nic_queue_next(&c->rxq, skb))
 		inq += skb->len;
 	d->buffered_data = inq;
 }
@@ -395,13 +392,11 @@ static void nic_update(struct nic_conn *c, const struct chim_cached *cached,
 
 static void nic_fetch_locked(struct nic_conn *c, struct chim_indication *ind)
 {
-	struct sk_buff *skb, *next;
+	struct sk_buff *skb;
 
 	__skb_queue_head_init(&ind->data);
-	list_for_each_entry_safe(skb, next, &c->rxq, list) {
-		skb_list_del_init(skb);
+	while ((skb = nic_queue_pop(&c->rxq)))
 		__skb_queue_tail(&ind->data, skb);
-	}
 	ind->snd_una = c->snd_una;
 	ind->snd_max = c->snd_max;
 	ind->cwnd = c->cwnd;
@@ -451,7 +446,7 @@ static void nic_send(struct nic_conn *c, struct sk_buff *skb)
 	struct tcp_skb_cb *cb = TCP_SKB_CB(skb);
 
 	spin_lock_bh(&c->lock);
-	list_add_tail(&skb->list, &c->txq);
+	nic_queue_add(&c->txq, skb);
 	c->snd_end = cb->end_seq;
 	if (cb->tcp_flags & TCPHDR_PSH)
 		c->push_seq = cb->end_seq;

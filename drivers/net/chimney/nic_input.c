@@ -137,9 +137,13 @@ static void nic_ack_unacceptable(struct nic_conn *c, const struct nic_seg *s)
 	    !nic_after(s->end, c->rcv_nxt))
 		chim_nic_dsack(c, s->seq, s->end);
 	/* A keepalive probe is answered at once [KA7]. */
-	if (s->len || s->flags & (TCPHDR_SYN | TCPHDR_FIN) ||
-	    nic_ratelimit(&c->last_oow, s->now, NIC_OOW_ACK_MS))
-		c->flags |= NIC_ACK_NOW;
+	if (!s->len && !(s->flags & (TCPHDR_SYN | TCPHDR_FIN))) {
+		struct nic_disorder *d = chim_nic_disorder(c);
+
+		if (!d || !nic_ratelimit(&d->last_oow, s->now, NIC_OOW_ACK_MS))
+			return;
+	}
+	c->flags |= NIC_ACK_NOW;
 }
 
 /* Per connection, never a shared budget [SEC-2]. */
@@ -182,6 +186,8 @@ static void nic_rst(struct nic_conn *c, const struct nic_seg *s)
 /* SYN: BRA-4..6. */
 static void nic_syn(struct nic_conn *c, const struct nic_seg *s)
 {
+	struct nic_disorder *d;
+
 	if (s->seq == c->rcv_nxt) { /* BRA-5, SYN-1 */
 		chim_nic_ask_upload(c, CHIMNEY_REASON_ABORT);
 		return;
@@ -191,7 +197,8 @@ static void nic_syn(struct nic_conn *c, const struct nic_seg *s)
 		c->flags |= NIC_ACK_NOW;
 		return;
 	}
-	if (nic_ratelimit(&c->last_syn, s->now, NIC_SYN_ACK_MS))
+	d = chim_nic_disorder(c);
+	if (d && nic_ratelimit(&d->last_syn, s->now, NIC_SYN_ACK_MS))
 		nic_challenge(c, s);
 }
 
@@ -270,14 +277,11 @@ static bool nic_sacked(struct nic_conn *c, const struct nic_seg *s)
 
 static void nic_free_acked(struct nic_conn *c)
 {
-	struct sk_buff *skb, *next;
+	struct sk_buff *skb;
 
-	list_for_each_entry_safe(skb, next, &c->txq, list) {
-		if (nic_after(TCP_SKB_CB(skb)->end_seq, c->snd_una))
-			break;
-		skb_list_del_init(skb);
-		consume_skb(skb);
-	}
+	while ((skb = nic_queue_head(&c->txq)) &&
+	       !nic_after(TCP_SKB_CB(skb)->end_seq, c->snd_una))
+		consume_skb(nic_queue_pop(&c->txq));
 }
 
 static void nic_enter_recovery(struct nic_conn *c)
@@ -482,7 +486,7 @@ static void nic_accept(struct nic_conn *c, struct sk_buff *skb)
 {
 	c->rcv_nxt = TCP_SKB_CB(skb)->end_seq;
 	c->stats.bytes_in += skb->len;
-	list_add_tail(&skb->list, &c->rxq);
+	nic_queue_add(&c->rxq, skb);
 	c->flags |= NIC_EVENT;
 }
 

@@ -307,10 +307,10 @@ static struct sk_buff *nic_payload(struct nic_conn *c, u32 seq, u32 *len)
 	u32 left, got = 0;
 	bool copy = false;
 
-	list_for_each_entry(p, &c->txq, list)
+	for (p = nic_queue_head(&c->txq); p; p = nic_queue_next(&c->txq, p))
 		if (nic_after(TCP_SKB_CB(p)->end_seq, seq))
 			break;
-	if (WARN_ON_ONCE(list_entry_is_head(p, &c->txq, list)))
+	if (WARN_ON_ONCE(!p))
 		return NULL;
 	if (skb_headlen(p)) {
 		copy = true;
@@ -321,7 +321,7 @@ static struct sk_buff *nic_payload(struct nic_conn *c, u32 seq, u32 *len)
 		return NULL;
 
 	left = *len;
-	list_for_each_entry_from(p, &c->txq, list) {
+	for (; p; p = nic_queue_next(&c->txq, p)) {
 		u32 off = seq + got - TCP_SKB_CB(p)->seq;
 		u32 n = min(left, p->len - off);
 
