@@ -40,7 +40,6 @@ jq			tests: JSON output
 iperf3			tests: bulk transfer
 tcpdump			tests: capture
 tshark			tests: dissection
-python3-scapy		tests: hand-made segments
 strace			tests: system calls
 redis-server		tests: a real application
 redis-tools		tests: a real application
