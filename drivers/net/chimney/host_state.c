@@ -9,6 +9,7 @@
 #include <net/ipv6.h>
 #include <net/tcp.h>
 
+#include "compat.h"
 #include "host.h"
 
 /* While a connection is offloaded nothing from the wire may be acceptable to
@@ -131,7 +132,7 @@ static void chim_save_keepalive(const struct sock *sk,
 				struct chim_delegated *d)
 {
 	const struct inet_connection_sock *icsk = inet_csk(sk);
-	const struct timer_list *t = &icsk->icsk_keepalive_timer;
+	const struct timer_list *t = chim_keepalive_timer(sk);
 	const struct tcp_sock *tp = tcp_sk(sk);
 	ktime_t due;
 
