@@ -490,7 +490,7 @@ counters_survive_down() {
 	both_ways
 	ip -n "$H" link set chim0 down
 	before=$(attr "$H" chim0 stats64.tx.packets)
-	between "$before" 4 1000 "packets sent"
+	[ "$before" -ge 4 ]
 	ip -n "$H" link set chim0 up
 	between "$(attr "$H" chim0 stats64.tx.packets)" \
 		"$before" $((before + 100)) "packets sent, up again"
