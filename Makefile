@@ -37,7 +37,7 @@ help:
 	@echo 'make bench         measurements'
 	@echo 'make vm RUN="CMD"  run CMD there with the module loaded; VTIME=1 for'
 	@echo '                   virtual time, NOMOD=1 without the module, MEM=MiB,'
-	@echo '                   TIMEOUT=seconds'
+	@echo '                   TIMEOUT=seconds, KERNEL=version'
 	@echo 'make shell         a shell there'
 	@echo 'make clean'
 	@echo

@@ -21,6 +21,9 @@ TICK=1000
 # shellcheck disable=SC2034
 JIFFY=5000
 
+# A tool that has gone is a failure with a word to it, not a signal.
+trap : PIPE
+
 declare -A KA=()
 declare -a KA_T=()
 
@@ -54,8 +57,8 @@ ka_start() {
 ka_try() {
 	local word
 
-	echo "$*" >&"$ka_in"
-	read -r -u "$ka_out" KA_TEXT || fail "ka_tool is gone: $*"
+	{ echo "$*" >&"$ka_in" && read -r -u "$ka_out" KA_TEXT; } ||
+		fail "ka_tool is gone: $*"
 	if [ "$1" = times ]; then
 		read -r -a KA_T <<< "${KA_TEXT#ok}"
 	else

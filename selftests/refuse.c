@@ -252,14 +252,13 @@ TEST_F(refuse, closed)
 
 TEST_F(refuse, time_wait)
 {
-	int port = net_port(self->sk);
-
 	ASSERT_EQ(0, close(self->sk));
 	self->p.sk = -1;
 	ASSERT_TRUE(until(events_of(self->peer) & POLLRDHUP));
 	ASSERT_EQ(0, close(self->peer));
 	self->p.peer = -1;
-	ASSERT_TRUE(until(proc_state(variant->kind, port) == TCP_TIME_WAIT));
+	ASSERT_TRUE(until(proc_state(variant->kind, &self->p.tuple) ==
+			  TCP_TIME_WAIT));
 	EXPECT_TRUE(refused(self, -1, EINVAL, "not an established connection"));
 }
 

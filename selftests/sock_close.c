@@ -270,38 +270,34 @@ TEST_F(sock, close_with_data_unread)
 
 TEST_F(sock, close_after_peer)
 {
-	int port = net_port(self->sk);
-
 	ASSERT_EQ(0, shutdown(self->peer, SHUT_WR));
 	ASSERT_EQ(0, recv(self->sk, back, 1, 0));
 	ASSERT_TRUE(moved(self));
 	ASSERT_EQ(0, drop(&self->p.sk));
 	EXPECT_EQ(0, recv(self->peer, back, 1, 0));
-	EXPECT_TRUE(until(proc_state(variant->kind, port) == -1));
+	EXPECT_TRUE(until(proc_state(variant->kind, &self->p.tuple) == -1));
 }
 
 TEST_F(sock, close_leaves_time_wait)
 {
-	int port = net_port(self->sk);
-
 	ASSERT_EQ(0, drop(&self->p.sk));
 	ASSERT_EQ(0, recv(self->peer, back, 1, 0));
 	ASSERT_EQ(0, drop(&self->p.peer));
-	EXPECT_TRUE(until(proc_state(variant->kind, port) == TCP_TIME_WAIT));
+	EXPECT_TRUE(until(proc_state(variant->kind, &self->p.tuple) ==
+			  TCP_TIME_WAIT));
 }
 
 /* Closed while the other half is still open: the peer may go on. */
 TEST_F(sock, close_after_shutdown)
 {
-	int port = net_port(self->sk);
-
 	ASSERT_EQ(0, shutdown(self->sk, SHUT_WR));
 	ASSERT_EQ(0, recv(self->peer, back, 1, 0));
 	ASSERT_TRUE(until(tcp_state_of(self->sk) == TCP_FIN_WAIT2));
 	ASSERT_TRUE(moved(self));
 	ASSERT_EQ(0, drop(&self->p.sk));
 	ASSERT_EQ(0, drop(&self->p.peer));
-	EXPECT_TRUE(until(proc_state(variant->kind, port) == TCP_TIME_WAIT));
+	EXPECT_TRUE(until(proc_state(variant->kind, &self->p.tuple) ==
+			  TCP_TIME_WAIT));
 }
 
 TEST_F(sock, linger_zero)

@@ -554,7 +554,7 @@ TEST_F(sock, listed)
 	EXPECT_TRUE(output_has(cmd, "cwnd:"));
 	ASSERT_TRUE(moved(self));
 	EXPECT_EQ(TCP_ESTABLISHED_STATE,
-		  proc_state(variant->kind, net_port(self->sk)));
+		  proc_state(variant->kind, &self->p.tuple));
 	EXPECT_STAYED();
 	ASSERT_EQ(0, shutdown(self->peer, SHUT_WR));
 	ASSERT_TRUE(until(tcp_state_of(self->sk) == 8));

@@ -512,10 +512,10 @@ int tcp_state_of(int fd)
 	       info.tcpi_state;
 }
 
-/* State of the host's connection from a port, -1 if there is none. */
-int proc_state(int kind, int port)
+/* State of a connection of the host, -1 if there is none any more. */
+int proc_state(int kind, const struct chim_nl_tuple *t)
 {
-	unsigned int lport, state;
+	unsigned int lport, rport, state;
 	char line[512];
 	int found = -1;
 	FILE *f;
@@ -525,8 +525,9 @@ int proc_state(int kind, int port)
 	if (!f)
 		return -1;
 	while (fgets(line, sizeof(line), f)) {
-		if (sscanf(line, "%*d: %*[0-9A-F]:%x %*[0-9A-F]:%*x %x",
-			   &lport, &state) == 2 && lport == port)
+		if (sscanf(line, "%*d: %*[0-9A-F]:%x %*[0-9A-F]:%x %x",
+			   &lport, &rport, &state) == 3 &&
+		    lport == ntohs(t->lport) && rport == ntohs(t->rport))
 			found = state;
 	}
 	fclose(f);

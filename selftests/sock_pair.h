@@ -112,7 +112,7 @@ int queued(int fd, int request);
 int get_int(int fd, int level, int name);
 int set_int(int fd, int level, int name, int value);
 int tcp_state_of(int fd);
-int proc_state(int kind, int port);
+int proc_state(int kind, const struct chim_nl_tuple *t);
 bool echoes(int sk, int peer);
 
 #endif /* _SOCK_PAIR_H */

@@ -11,54 +11,60 @@ set -eu -o pipefail
 
 here=$(dirname "$(realpath "$0")")
 top=$(dirname "$(dirname "$here")")
+folder=drivers/net/chimney
 work=$top/build/mutants
 kernel=$("$top/selftests/qemu/kernel.sh")
+rm -rf "$work"
 mkdir -p "$work"
+cp -r "$top/Kbuild" "$top/include" "$top/drivers" "$work/"
+find "$work" -name '*.o' -delete
 killed=0
 survived=0
 broken=0
 
-# build DIR: a module from the sources as they are in DIR
+# A module from the copy as it is
 build() {
 	make -s -C "$kernel/lib/modules/$(< "$kernel/version")/build" \
-		M="$1" modules > "$1/build.log" 2>&1
+		M="$work" modules > "$work/build.log" 2>&1
 }
 
-fresh() {
-	rm -rf "$1"
-	mkdir -p "$1"
-	cp -r "$top/Kbuild" "$top/include" "$top/drivers" "$1/"
-	find "$1" -name '*.o' -delete
-}
-
-# try DIR TEST: does the test pass with the module of DIR?
+# try TEST: does it pass with that module? Its first complaint is enough.
 try() {
-	local vtime=
+	local log=$work/test.log vtime="" vm
 
-	case $2 in
+	case $1 in
 	vt_*) vtime=1 ;;
 	esac
-	VTIME=$vtime MODULE=$1/drivers/net/chimney/chimney.ko TIMEOUT=900 \
-		"$top/selftests/qemu/vm.sh" "selftests/$2" > "$1/test.log" 2>&1
+	VTIME=$vtime MODULE=$work/$folder/chimney.ko TIMEOUT=900 setsid \
+		"$top/selftests/qemu/vm.sh" "selftests/$1" > "$log" 2>&1 &
+	vm=$!
+	while kill -0 "$vm" 2> /dev/null; do
+		if grep -q '^not ok' "$log"; then
+			kill -- "-$vm"
+			wait "$vm" || :
+			return 1
+		fi
+		sleep 1
+	done
+	wait "$vm"
 }
 
 mutant() {
-	local name=$1 file=$2 script=$3 test=$4 dir=$work/$1
+	local name=$1 file=$folder/$2 script=$3 test=$4
 
-	fresh "$dir"
-	sed -i "$script" "$dir/drivers/net/chimney/$file"
-	if cmp -s "$dir/drivers/net/chimney/$file" \
-		"$top/drivers/net/chimney/$file" || ! build "$dir"; then
+	sed -i "$script" "$work/$file"
+	if cmp -s "$work/$file" "$top/$file" || ! build; then
 		echo "BROKEN   $name: does not apply or build any more"
 		broken=$((broken + 1))
-	elif try "$dir" "$test"; then
+	elif try "$test"; then
 		echo "SURVIVED $name: $test did not notice"
 		survived=$((survived + 1))
 	else
-		echo "killed   $name: $(grep -m1 '^ *not ok' "$dir/test.log" ||
-			tail -n 1 "$dir/test.log")"
+		echo "killed   $name: $(grep -m1 '^ *not ok' "$work/test.log" ||
+			tail -n 1 "$work/test.log")"
 		killed=$((killed + 1))
 	fi
+	cp "$top/$file" "$work/$file"
 }
 
 trim() {
@@ -82,9 +88,8 @@ while IFS= read -r line <&3; do
 	script=$(trim "${rest% | *}")
 	[ $# = 0 ] || [[ " $* " == *" $name "* ]] || continue
 	if [ -z "${sound[$test]:-}" ]; then
-		fresh "$work/none"
-		build "$work/none"
-		if try "$work/none" "$test"; then
+		build
+		if try "$test"; then
 			sound[$test]=1
 		else
 			echo "ALARM    $test fails on the unbroken sources"
