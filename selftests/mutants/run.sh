@@ -38,14 +38,11 @@ try() {
 	VTIME=$vtime MODULE=$work/$folder/chimney.ko TIMEOUT=900 setsid \
 		"$top/selftests/qemu/vm.sh" "selftests/$1" > "$log" 2>&1 &
 	vm=$!
-	while kill -0 "$vm" 2> /dev/null; do
-		if grep -q '^not ok' "$log"; then
-			kill -- "-$vm"
-			wait "$vm" || :
-			return 1
-		fi
-		sleep 1
-	done
+	if grep -q '^not ok' < <(tail -n +1 -f --pid="$vm" "$log"); then
+		kill -- "-$vm" 2> /dev/null || :
+		wait "$vm" || :
+		return 1
+	fi
 	wait "$vm"
 }
 
