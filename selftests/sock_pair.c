@@ -446,9 +446,9 @@ bool receives(int fd, size_t len)
 ssize_t fill_up(int fd)
 {
 	struct pollfd p = { .fd = fd, .events = POLLOUT };
+	int waits = 0, calm = 0, was = -1, left;
 	ssize_t n, total = 0;
 	char data[4096];
-	int waits = 0;
 
 	for (;;) {
 		fill(data, sizeof(data), total);
@@ -456,16 +456,24 @@ ssize_t fill_up(int fd)
 		if (n > 0) {
 			total += n;
 			waits = 0;
+			calm = 0;
 			continue;
 		}
 		if (errno != EAGAIN)
 			return total;
-		/* All that was sent is acknowledged, or thrown away. */
-		if (waits > 5 || (waits && queued(fd, SIOCOUTQ) ==
-					   queued(fd, SIOCOUTQNSD)))
+		/* All that was sent is acknowledged, or thrown away, and no
+		 * more is sent.
+		 */
+		left = queued(fd, SIOCOUTQ);
+		if (left == was && left == queued(fd, SIOCOUTQNSD))
+			calm++;
+		else
+			calm = 0;
+		was = left;
+		if (calm > 3 || waits > 15)
 			return total;
 		/* There may be less room than makes poll() tell. */
-		poll(&p, 1, 300);
+		poll(&p, 1, 100);
 		waits++;
 	}
 }
