@@ -556,18 +556,38 @@ static unsigned int retransmitted(int fd)
 	return info.tcpi_total_retrans;
 }
 
+static int blocked(int kind, const char *dir)
+{
+	const char *any = kind == IPV6 ? "::/0" : "0.0.0.0/0";
+
+	return run("ip xfrm policy add src %s dst %s dir %s action block",
+		   any, any, dir);
+}
+
 /* A policy that lets nothing in holds for the NIC as well. */
 TEST_F(refuse, ipsec_policy_blocks)
 {
 	ASSERT_EQ(0, chim_nl_offload_fd(&self->nl, self->sk, NULL));
-	ASSERT_EQ(0, run("ip xfrm policy add src %s dst %s dir in action block",
-			 variant->kind == IPV6 ? "::/0" : "0.0.0.0/0",
-			 variant->kind == IPV6 ? "::/0" : "0.0.0.0/0"));
+	ASSERT_EQ(0, blocked(variant->kind, "in"));
 	ASSERT_EQ(1, send(self->peer, "a", 1, 0));
 	EXPECT_TRUE(until(retransmitted(self->peer) >= 2));
 	EXPECT_EQ(0, queued(self->sk, SIOCINQ));
 	ASSERT_EQ(0, run("ip xfrm policy flush"));
 	EXPECT_TRUE(until(queued(self->sk, SIOCINQ) == 1));
+}
+
+/* Nothing leaves in the clear that a policy forbids to. */
+TEST_F(refuse, ipsec_policy_forbids)
+{
+	struct chim_nl_conn c;
+
+	ASSERT_EQ(0, chim_nl_offload_fd(&self->nl, self->sk, NULL));
+	ASSERT_EQ(0, blocked(variant->kind, "out"));
+	ASSERT_EQ(1, send(self->sk, "a", 1, 0));
+	EXPECT_TRUE(until(chim_nl_get(&self->nl, &self->p.tuple, &c)));
+	EXPECT_EQ(0, queued(self->peer, SIOCINQ));
+	ASSERT_EQ(0, run("ip xfrm policy flush"));
+	EXPECT_TRUE(until(queued(self->peer, SIOCINQ) == 1));
 }
 
 /* A policy that comes later gets its connection back. */

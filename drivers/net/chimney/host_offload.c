@@ -503,8 +503,7 @@ static void chim_upload_work(struct work_struct *work)
 		lock_sock(sk);
 		if (conn->place == CHIMNEY_PLACE_NIC &&
 		    conn->reason == CHIMNEY_REASON_ROUTE)
-			same = chim_path_dev(sk) == conn->cd &&
-			       !dst_xfrm(__sk_dst_get(sk));
+			same = chim_path_fits(sk, conn->cd);
 		if (same)
 			conn->reason = 0;
 		release_sock(sk);

@@ -43,6 +43,19 @@ struct chim_dev *chim_path_dev(struct sock *sk)
 }
 
 /**
+ * chim_path_fits - may the NIC go on to run a connection?
+ * @sk: socket; looks the route up again if the cached one is stale
+ * @cd: the device it runs on
+ *
+ * Context: slock held or sock lock owned.
+ * Return: true if the route still goes through the device, without IPsec.
+ */
+bool chim_path_fits(struct sock *sk, const struct chim_dev *cd)
+{
+	return chim_path_dev(sk) == cd && !dst_xfrm(__sk_dst_get(sk));
+}
+
+/**
  * chim_path_mtu - path MTU of a connection [PTH-3]
  * @conn: connection
  *
@@ -116,9 +129,9 @@ void chim_path_output(struct chim_conn *conn, struct sk_buff *skb,
 	dst = rcu_dereference(sk->sk_dst_cache);
 	stale = !dst || (dst->obsolete &&
 			 !dst->ops->check(dst, chim_path_cookie(sk)));
-	if (stale)
+	if (stale || dst_xfrm(dst))
 		chim_host_request_upload(conn, CHIMNEY_REASON_ROUTE);
-	if (!dst || dst->dev != conn->cd->dev ||
+	if (!dst || dst_xfrm(dst) || dst->dev != conn->cd->dev ||
 	    (stale && !chim_path_stale_ok(sock_net(sk))))
 		goto drop;
 

@@ -492,7 +492,7 @@ static bool chim_settle(struct sock *sk, struct chim_conn *conn,
 		return false;
 	}
 	/* SO_MARK and IP_TOS make the socket forget its route [BLD-45]. */
-	if (!__sk_dst_get(sk) && chim_path_dev(sk) != conn->cd) {
+	if (!__sk_dst_get(sk) && !chim_path_fits(sk, conn->cd)) {
 		chim_host_request_upload(conn, CHIMNEY_REASON_ROUTE);
 		return false;
 	}
