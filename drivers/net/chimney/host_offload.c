@@ -619,6 +619,7 @@ const struct chim_host_ops chim_host_ops = {
 	.indicate = chim_indicate,
 	.output = chim_path_output,
 	.path_mtu = chim_path_mtu,
+	.policy_ok = chim_path_policy_ok,
 	.rcv_room = chim_rcv_room,
 };
 

@@ -601,7 +601,7 @@ bool chim_nic_rx(struct chim_dev *cd, struct sk_buff *skb)
 	__skb_pull(skb, hlen);
 	skb_postpull_rcsum(skb, skb_network_header(skb), hlen);
 	skb_reset_transport_header(skb);
-	if (!chim_path_policy_ok(skb))
+	if (!chim_host_ops.policy_ok(skb))
 		goto drop;
 	if (nic_checksum_bad(skb)) {
 		chim_count(cd, CHIM_CNT_CSUM_ERRORS);

@@ -316,6 +316,9 @@ struct chim_nic_ops {
  *	@confirm: forward progress proved the neighbour reachable [NUD-2].
  * @path_mtu: path MTU in bytes, 0 if there is no route [PTH-3].
  *	Locking: as @output.
+ * @policy_ok: whether the host's IPsec policy lets a segment in; network and
+ *	transport header are set, data is at the latter.
+ *	Locking: BH, no lock of the NIC held.
  * @rcv_room: whether the host's receive buffer can take more data [SEC-8].
  *	Locking: as @output.
  */
@@ -324,6 +327,7 @@ struct chim_host_ops {
 	void (*output)(struct chim_conn *host, struct sk_buff *skb,
 		       bool confirm);
 	u32 (*path_mtu)(struct chim_conn *host);
+	bool (*policy_ok)(struct sk_buff *skb);
 	bool (*rcv_room)(struct chim_conn *host);
 };
 
