@@ -82,7 +82,6 @@ struct nic_scoreboard {
  * @sacks: blocks of @ooo to report, the one that changed last comes first
  *	(RFC 2018 4); those that do not fit are forgotten
  * @dsack: received twice, to be reported once (RFC 2883); empty if none
- * @last_oow: when a pure out-of-window segment was last answered, ms, or 0
  * @last_syn: when a SYN was last answered, ms, or 0
  * @held: segments held back, for the host or until start
  */
@@ -93,7 +92,6 @@ struct nic_disorder {
 	u32 n_sacks;
 	struct nic_range sacks[NIC_SACK_BLOCKS];
 	struct nic_range dsack;
-	u32 last_oow;
 	u32 last_syn;
 	struct sk_buff_head held;
 };
@@ -122,6 +120,7 @@ struct nic_queue {
 #define NIC_LOSS		BIT(12)	/* after an RTO, up to recover */
 #define NIC_HOLD		BIT(13)	/* segments wait */
 #define NIC_ACK_DUE		BIT(14)	/* an ACK is left to the reader */
+#define NIC_IPV6		BIT(15)	/* else IPv4, on the wire */
 
 /**
  * struct nic_conn - one offloaded connection
@@ -145,7 +144,6 @@ struct nic_queue {
  * @ka_probes: unanswered keepalive probes
  * @ack_segs: full segments not yet acknowledged
  * @ecn: ECN flags of the host
- * @family: AF_INET or AF_INET6 on the wire
  * @cflags: const flags
  * @snd_wscale: window shift of the peer
  * @rcv_wscale: our window shift
@@ -183,6 +181,7 @@ struct nic_queue {
  * @rtx_start: when the segment at @snd_una was first sent, if it timed out
  * @dwnd: reserved
  * @last_send: when data was last sent, us
+ * @last_oow: when a pure out-of-window segment was last answered, ms, or 0
  * @ka_base: when the peer was last heard
  * @t_rtx: retransmit, persist or FIN_WAIT_2 deadline
  * @t_ka: keepalive deadline
@@ -210,7 +209,6 @@ struct nic_conn {
 	u8 ka_probes;
 	u8 ack_segs;
 	u8 ecn;
-	u8 family;
 	u8 cflags;
 	u8 snd_wscale;
 	u8 rcv_wscale;
@@ -244,6 +242,7 @@ struct nic_conn {
 	u32 last_ack;
 	u32 dwnd;
 	u32 last_send;
+	u32 last_oow;
 	struct chim_cached cached;
 	struct chim_conn_stats stats;
 	ktime_t ts_stamp;

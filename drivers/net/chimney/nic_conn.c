@@ -117,7 +117,8 @@ static void nic_load(struct nic_conn *c, const struct chim_state *st)
 	const struct chim_delegated *d = &st->delegated;
 	const struct chim_const *k = &st->constant;
 
-	c->family = k->family;
+	if (k->family == AF_INET6)
+		c->flags |= NIC_IPV6;
 	c->cflags = k->flags;
 	if (k->flags & CHIMNEY_CONST_FLAG_WINDOW_SCALING) { /* TCC-3 */
 		c->snd_wscale = k->snd_wscale;
@@ -314,7 +315,7 @@ static void nic_store(const struct nic_conn *c, struct chim_state *st)
 	k->raddr = c->key.raddr;
 	k->lport = c->key.lport;
 	k->rport = c->key.rport;
-	k->family = c->family;
+	k->family = c->flags & NIC_IPV6 ? AF_INET6 : AF_INET;
 	k->flags = c->cflags;
 	k->snd_wscale = c->snd_wscale;
 	k->rcv_wscale = c->rcv_wscale;

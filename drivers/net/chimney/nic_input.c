@@ -133,17 +133,14 @@ static bool nic_ratelimit(u32 *last, ktime_t now, u32 ms)
 /* Answer something unacceptable, but do not feed an ACK loop. */
 static void nic_ack_unacceptable(struct nic_conn *c, const struct nic_seg *s)
 {
-	if (s->len && nic_before(s->seq, c->rcv_nxt) &&
+	/* A single byte is a probe; nothing is allocated for idle ones. */
+	if (s->len > 1 && nic_before(s->seq, c->rcv_nxt) &&
 	    !nic_after(s->end, c->rcv_nxt))
 		chim_nic_dsack(c, s->seq, s->end);
 	/* A keepalive probe is answered at once [KA7]. */
-	if (!s->len && !(s->flags & (TCPHDR_SYN | TCPHDR_FIN))) {
-		struct nic_disorder *d = chim_nic_disorder(c);
-
-		if (!d || !nic_ratelimit(&d->last_oow, s->now, NIC_OOW_ACK_MS))
-			return;
-	}
-	c->flags |= NIC_ACK_NOW;
+	if (s->len || s->flags & (TCPHDR_SYN | TCPHDR_FIN) ||
+	    nic_ratelimit(&c->last_oow, s->now, NIC_OOW_ACK_MS))
+		c->flags |= NIC_ACK_NOW;
 }
 
 /* Per connection, never a shared budget [SEC-2]. */

@@ -17,8 +17,8 @@
 
 static u32 nic_ip_header_len(const struct nic_conn *c)
 {
-	return c->family == AF_INET ? sizeof(struct iphdr) :
-				      sizeof(struct ipv6hdr);
+	return c->flags & NIC_IPV6 ? sizeof(struct ipv6hdr) :
+				     sizeof(struct iphdr);
 }
 
 static u32 nic_ts_len(const struct nic_conn *c)
@@ -79,7 +79,7 @@ static void nic_build_ip(struct nic_conn *c, struct sk_buff *skb, u32 segs)
 	struct ipv6hdr *ip6;
 	struct iphdr *ip;
 
-	if (c->family == AF_INET) {
+	if (!(c->flags & NIC_IPV6)) {
 		ip = skb_push(skb, sizeof(*ip));
 		skb_reset_network_header(skb);
 		ip->version = 4;
@@ -115,7 +115,7 @@ static void nic_checksum_partial(struct nic_conn *c, struct sk_buff *skb,
 	skb->ip_summed = CHECKSUM_PARTIAL;
 	skb->csum_start = skb_transport_header(skb) - skb->head;
 	skb->csum_offset = offsetof(struct tcphdr, check);
-	if (c->family == AF_INET)
+	if (!(c->flags & NIC_IPV6))
 		th->check = ~tcp_v4_check(skb->len,
 					  c->key.laddr.s6_addr32[3],
 					  c->key.raddr.s6_addr32[3], 0);
@@ -174,8 +174,8 @@ static void nic_xmit_skb(struct nic_conn *c, struct sk_buff *skb, u32 seq,
 		segs = DIV_ROUND_UP(len, c->mss);
 		skb_shinfo(skb)->gso_size = c->mss;
 		skb_shinfo(skb)->gso_segs = segs;
-		skb_shinfo(skb)->gso_type = c->family == AF_INET ?
-					    SKB_GSO_TCPV4 : SKB_GSO_TCPV6;
+		skb_shinfo(skb)->gso_type = c->flags & NIC_IPV6 ?
+					    SKB_GSO_TCPV6 : SKB_GSO_TCPV4;
 	}
 	nic_checksum_partial(c, skb, th);
 	nic_build_ip(c, skb, segs);
