@@ -484,9 +484,7 @@ static void chim_update_cached(struct sock *sk, struct chim_conn *conn,
 static bool chim_settle(struct sock *sk, struct chim_conn *conn,
 			struct chim_cached *cached)
 {
-	/* Reading shut down by the program: the host answers data with RST. */
-	if (chim_admit_revoked(sk) ||
-	    (sk->sk_shutdown & RCV_SHUTDOWN && !sock_flag(sk, SOCK_DONE))) {
+	if (chim_admit_revoked(sk)) {
 		chim_nic_ops.hold(conn->nic);
 		chim_host_request_upload(conn, CHIMNEY_REASON_SOCKET_CALL);
 		return false;
