@@ -6,13 +6,14 @@ usage: ktap.py [--tag TAG] [--log FILE] --sum FILE PROGRAM...
 
 Reads the runner's output, or with --plain that of a single program, from
 standard input as it comes, prints one line per program and each test that did
-not pass, and writes "PASS|FAIL|SKIP<tab>program<tab>test" lines to the --sum
+not pass with what it said last, and writes "PASS|FAIL|SKIP<tab>program<tab>test" lines to the --sum
 file.  Anything less than a clear success is a failure: a program that is
 missing, has no plan, or printed other than its plan; that exits non-zero though
 its tests passed.
 """
 
 import argparse
+import collections
 import re
 import sys
 import time
@@ -22,6 +23,7 @@ DIRECTIVE = re.compile(r'(?:^|\s)#\s*(SKIP|XFAIL|TODO|TIMEOUT|ERROR)\b *(.*)$',
                        re.I)
 PLAN = re.compile(r'^( *)1\.\.(\d+)')
 BEGIN = re.compile(r'^# selftests: [^:]+: (\S+)')
+SAID = 40    # lines printed of what a test said before it failed
 END = re.compile(r'^(ok|not ok) \d+ selftests: [^:]+: (\S+)(.*)$')
 
 
@@ -42,13 +44,13 @@ class Program:
         self.start = time.monotonic()
         self.levels = {}
         self.results = []
-        self.notes = []
+        self.said = collections.deque(maxlen=SAID)
 
     def add(self, verdict, test):
-        self.results.append((verdict, test))
+        self.results.append((verdict, test, list(self.said)))
 
     def count(self, verdict):
-        return sum(1 for v, _ in self.results if v == verdict)
+        return sum(1 for v, _, _ in self.results if v == verdict)
 
     def close_deeper(self, indent, owner):
         """Ends groups nested below indent; returns (had any, any bad)."""
@@ -71,6 +73,7 @@ class Program:
             return
         match = RESULT.match(text)
         if not match:
+            self.said.append(text)
             if text.startswith('Bail out!'):
                 self.add('FAIL', text)
             return
@@ -99,6 +102,7 @@ class Program:
         else:
             self.add('PASS' if passed else 'FAIL', test)
             level.bad += not passed
+        self.said.clear()
 
     def end(self, passed, why):
         """The program ended, and the runner said whether it exited with 0."""
@@ -137,9 +141,11 @@ def main():
               (tag, current.name, current.count('PASS'),
                current.count('FAIL'), current.count('SKIP'),
                time.monotonic() - current.start))
-        for verdict, test in current.results:
+        for verdict, test, said in current.results:
             if verdict != 'PASS':
                 print('  %s %s' % (verdict, test))
+                for text in said:
+                    print('    ' + text)
         sys.stdout.flush()
 
     if args.plain:
@@ -171,7 +177,7 @@ def main():
 
     with open(args.sum, 'w', encoding='utf-8') as out:
         for program in done:
-            for verdict, test in program.results:
+            for verdict, test, _ in program.results:
                 out.write('%s\t%s\t%s\n' % (verdict, program.name, test))
         for name in args.programs:
             if name not in [program.name for program in done]:
