@@ -82,6 +82,23 @@ device_deleted() {
 	stream_stop
 }
 
+# The host looks its routes up again; that they are the same is no reason to
+# leave the NIC [BLD-45].
+routes_renewed() {
+	local i
+
+	topo_pair
+	live "$@"
+	for ((i = 0; i < 40; i++)); do
+		inh ip route flush cache
+		inh ip -6 route add 2001:db8:1::/64 dev chim0
+		inh ip -6 route delete 2001:db8:1::/64 dev chim0
+	done
+	nic_has "$conns"
+	is "$(counter uploads)" 0 uploads
+	stream_stop
+}
+
 # The wire goes with it; there is another one later.
 lower_deleted() {
 	topo_pair
@@ -286,6 +303,8 @@ run "lower device flapping" flapping veth0
 run "device moved to another namespace" moved_away
 run "all connections uploaded" upload_all
 run "paused and resumed" paused
+run "routes renewed, IPv4" routes_renewed
+run "routes renewed, IPv6" routes_renewed -6
 run "limit on connections" limited
 run "owner killed" owner_killed live
 run "owner killed while connections come and go" owner_killed busy

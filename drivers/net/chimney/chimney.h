@@ -129,7 +129,8 @@ static inline void chim_count(struct chim_dev *cd, enum chim_counter c)
  * @ref: references: table, socket, running work, netlink requests
  * @id: name on the control interface
  * @place: enum chimney_place; written under the sock lock
- * @reason: why the last upload was asked for; under slock
+ * @reason: why an upload was asked for or made; 0 if none was. Anyone may ask,
+ *	so it changes by cmpxchg while @place is CHIMNEY_PLACE_NIC
  * @posted_seq: send data below has been given to the NIC; under slock
  * @fin_posted: so has the FIN; under slock
  * @mtup_enabled: saved icsk_mtup.enabled
@@ -143,8 +144,8 @@ struct chim_conn {
 	netdevice_tracker dev_tracker;
 	refcount_t ref;
 	u32 id;
+	u32 reason;
 	u8 place;
-	u8 reason;
 	bool fin_posted;
 	bool mtup_enabled;
 	u32 posted_seq;

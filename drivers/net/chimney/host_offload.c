@@ -119,10 +119,14 @@ struct chim_conn *chim_host_conn_of(struct sock *sk)
  */
 void chim_host_request_upload(struct chim_conn *conn, u8 reason)
 {
+	u32 old = READ_ONCE(conn->reason);
+
 	if (conn->place != CHIMNEY_PLACE_NIC)
 		return;
-	if (!conn->reason || conn->reason == CHIMNEY_REASON_ROUTE)
-		WRITE_ONCE(conn->reason, reason);
+	do {
+		if (old && old != CHIMNEY_REASON_ROUTE)
+			break;
+	} while (!try_cmpxchg(&conn->reason, &old, reason));
 	if (!refcount_inc_not_zero(&conn->ref))
 		return;
 	if (!queue_work(chim_wq, &conn->upload_work))
@@ -490,28 +494,33 @@ int chim_host_upload(struct chim_conn *conn, u8 reason, struct chim_state *st)
 	return 0;
 }
 
+/* Looked up again, is the route as good as before? Else BLD-45. */
+static bool chim_route_renewed(struct chim_conn *conn)
+{
+	bool fits;
+
+	lock_sock(conn->sk);
+	fits = conn->place == CHIMNEY_PLACE_NIC &&
+	       chim_path_fits(conn->sk, conn->cd);
+	release_sock(conn->sk);
+	return fits;
+}
+
 static void chim_upload_work(struct work_struct *work)
 {
 	struct chim_conn *conn = container_of(work, struct chim_conn,
 					      upload_work);
-	struct sock *sk = conn->sk;
 	struct chim_state st;
+	u32 reason;
 
-	if (READ_ONCE(conn->reason) == CHIMNEY_REASON_ROUTE) {
-		bool same = false;
-
-		lock_sock(sk);
-		if (conn->place == CHIMNEY_PLACE_NIC &&
-		    conn->reason == CHIMNEY_REASON_ROUTE)
-			same = chim_path_fits(sk, conn->cd);
-		if (same)
-			conn->reason = 0;
-		release_sock(sk);
-		if (same)
-			goto out; /* else BLD-45 */
-	}
-	chim_host_upload(conn, READ_ONCE(conn->reason), &st);
-out:
+	/* Taken before the route is renewed: who still met the old one asks
+	 * again and finds the question answered, or a new one.
+	 */
+	reason = cmpxchg(&conn->reason, CHIMNEY_REASON_ROUTE, 0);
+	if (reason == CHIMNEY_REASON_ROUTE && chim_route_renewed(conn))
+		reason = 0;
+	if (reason)
+		chim_host_upload(conn, reason, &st);
 	chim_host_put_conn(conn);
 }
 
