@@ -334,6 +334,26 @@ backoff_goes_up() {
 	backoff_on 4 "$rto"
 }
 
+# The host compares with when the back-off began. It must not forget that, or
+# it compares with its own boot, and gives up at once if that is long ago.
+backoff_began() {
+	local n t i
+
+	rt_open
+	ka run 1000000
+	rt_silence
+	for i in 1 2 3; do
+		ka wait "$n" rtx $((2 * i - 1)) 60000
+		ka terminate "$n"
+		ka send "$n" A len=10 ack=-100
+		ka wait "$n" rtx $((2 * i)) 60000
+		ka offload "$n"
+	done
+	is "${KA[rtx_count]}" 6 "Count"
+	ka terminate "$n"
+	ka wait "$n" rtx 8 200000
+}
+
 backoff_goes_down() {
 	local n t rto
 
@@ -680,6 +700,7 @@ ka_run "RT18 FIN is retransmitted" fin_is_retransmitted
 ka_run "FW2-1 FW2-2 FW2-3 FIN_WAIT_2 timer" fin_wait2
 
 ka_run "RTX-4 back-off goes up" backoff_goes_up
+ka_run "RTX-4 back-off goes up and down, when it began" backoff_began
 ka_run "RTX-4 back-off goes down" backoff_goes_down
 ka_run "RTX-4 loss probe timer goes down" loss_probe_goes_down
 ka_run "RTX-4 MaxRT and TotalRT go up and down" max_rt_goes_up_and_down

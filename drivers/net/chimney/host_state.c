@@ -505,6 +505,12 @@ static void chim_count_rtx(struct sock *sk, const struct chim_delegated *d)
 			tp->lost_out += segs;
 		}
 	}
+	/* Else the next ACK that acknowledges nothing makes the host forget
+	 * when this began, and from then on it counts from its own boot.
+	 */
+	skb = tcp_rtx_queue_head(sk);
+	if (skb && d->rtx_count)
+		TCP_SKB_CB(skb)->sacked |= TCPCB_EVER_RETRANS;
 	tcp_clear_all_retrans_hints(tp);
 	tcp_highest_sack_reset(sk);
 }
@@ -517,7 +523,7 @@ static void chim_restore_congestion(struct sock *sk,
 	u32 mss = chim_mss(sk);
 	u8 state = TCP_CA_Open;
 
-	if (d->in_recovery && tp->packets_out)
+	if ((d->in_recovery || d->rtx_count) && tp->packets_out)
 		state = before(d->snd_nxt, d->snd_max) || d->rtx_count ?
 			TCP_CA_Loss : TCP_CA_Recovery;
 	tcp_snd_cwnd_set(tp, clamp_t(u32, DIV_ROUND_UP(d->cwnd, mss), 1,
@@ -581,9 +587,9 @@ static void chim_restore_retransmit(struct sock *sk,
 		icsk->icsk_backoff = d->backoff;
 		icsk->icsk_rto = min_t(u64, (u64)icsk->icsk_rto << shift,
 				       TCP_RTO_MAX);
-		if (d->total_rt)
-			tp->retrans_stamp = tcp_time_stamp_raw() -
-				(u32)div_u64(d->total_rt, NSEC_PER_MSEC);
+		if (d->rtx_count || d->total_rt) /* 0 is none */
+			tp->retrans_stamp = (tcp_time_stamp_raw() -
+				(u32)div_u64(d->total_rt, NSEC_PER_MSEC)) ? : 1;
 		inet_csk_reset_xmit_timer(sk, ICSK_TIME_RETRANS,
 					  d->retransmit == CHIM_IDLE ?
 					  icsk->icsk_rto :
