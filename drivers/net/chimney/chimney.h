@@ -82,6 +82,24 @@ struct chim_counters {
 };
 
 /**
+ * enum chim_fault - what can be made to go wrong, by debugfs
+ * @CHIM_FAULT_REFUSE: so many connections are refused
+ * @CHIM_FAULT_RUN_OUT: so many buffers are not to be had
+ * @CHIM_FAULT_LOSE: so many indications do not reach the host
+ * @CHIM_FAULT_STALL: while set, nothing goes in or out
+ * @CHIM_FAULT_DIE: while set, the hardware is broken [UPL-1]
+ * @CHIM_FAULT_MAX: number of faults
+ */
+enum chim_fault {
+	CHIM_FAULT_REFUSE,
+	CHIM_FAULT_RUN_OUT,
+	CHIM_FAULT_LOSE,
+	CHIM_FAULT_STALL,
+	CHIM_FAULT_DIE,
+	CHIM_FAULT_MAX
+};
+
+/**
  * struct chim_dev - a chimney device, netdev_priv()
  * @dev: the device itself
  * @lower: the device below; set for the life of the device
@@ -91,6 +109,8 @@ struct chim_counters {
  * @paused: new offloads are refused [STI-1]; under rtnl_mutex
  * @closing: device goes down: refuse, and conns are being uploaded
  * @counters: per-CPU
+ * @faults: how often each is still to happen, indexed by &enum chim_fault
+ * @fault_dir: where they are set
  */
 struct chim_dev {
 	struct net_device *dev;
@@ -101,6 +121,10 @@ struct chim_dev {
 	bool paused;
 	bool closing;
 	struct chim_counters __percpu *counters;
+#ifdef CONFIG_DEBUG_FS
+	atomic_t faults[CHIM_FAULT_MAX];
+	struct dentry *fault_dir;
+#endif
 };
 
 static inline void chim_count_add(struct chim_dev *cd, enum chim_counter c,
@@ -235,5 +259,25 @@ bool chim_path_policy_ok(struct sk_buff *skb);
 bool chim_nic_rx(struct chim_dev *cd, struct sk_buff *skb);
 int chim_nic_init(void);
 void chim_nic_exit(void);
+
+/* nic_fault.c APIs: */
+#ifdef CONFIG_DEBUG_FS
+void chim_fault_add(struct chim_dev *cd);
+void chim_fault_del(struct chim_dev *cd);
+bool chim_fault_hit(struct chim_dev *cd, enum chim_fault fault);
+void chim_fault_init(void);
+void chim_fault_exit(void);
+#else
+static inline void chim_fault_add(struct chim_dev *cd) { }
+static inline void chim_fault_del(struct chim_dev *cd) { }
+
+static inline bool chim_fault_hit(struct chim_dev *cd, enum chim_fault fault)
+{
+	return false;
+}
+
+static inline void chim_fault_init(void) { }
+static inline void chim_fault_exit(void) { }
+#endif
 
 #endif /* _CHIM_CHIMNEY_H */

@@ -616,14 +616,34 @@ static int chim_lower_event(struct chim_dev *cd, unsigned long event,
 	return NOTIFY_DONE;
 }
 
+/* A device that moves to another namespace is unregistered there. */
+static void chim_own_event(struct chim_dev *cd, unsigned long event)
+{
+	switch (event) {
+	case NETDEV_GOING_DOWN:
+		chim_dev_close_conns(cd);
+		break;
+	case NETDEV_REGISTER:
+		chim_fault_add(cd);
+		break;
+	case NETDEV_CHANGENAME:
+		chim_fault_del(cd);
+		chim_fault_add(cd);
+		break;
+	case NETDEV_UNREGISTER:
+		chim_fault_del(cd);
+		break;
+	}
+}
+
 static int chim_dev_event(struct notifier_block *nb, unsigned long event,
 			  void *ptr)
 {
 	struct net_device *dev = netdev_notifier_info_to_dev(ptr);
 	struct chim_dev *cd = chim_dev_from(dev);
 
-	if (cd && event == NETDEV_GOING_DOWN)
-		chim_dev_close_conns(cd);
+	if (cd)
+		chim_own_event(cd, event);
 
 	if (rtnl_dereference(dev->rx_handler) == chim_dev_rx)
 		return chim_lower_event(rtnl_dereference(dev->rx_handler_data),

@@ -434,11 +434,19 @@ static void chim_move_up(struct sock *sk, struct chim_conn *conn, u8 reason,
 	chim_host_put_conn(conn); /* the table's */
 }
 
-static bool chim_died(const struct chim_conn *conn,
-		      const struct chim_state *st)
+/* The error to abort with if the connection did not survive the NIC, or 0:
+ * nobody answered [KA-10, BLD-4], or the hardware has failed and what it knew
+ * cannot be trusted [HWF-1, TRM-15].
+ */
+static int chim_died(const struct chim_conn *conn,
+		     const struct chim_state *st)
 {
-	return conn->reason == CHIMNEY_REASON_TIMEOUT_EXPIRATION &&
-	       st->delegated.state == CHIMNEY_TCP_STATE_CLOSED;
+	if (conn->reason == CHIMNEY_REASON_HARDWARE_FAILURE)
+		return -ECONNABORTED;
+	if (conn->reason == CHIMNEY_REASON_TIMEOUT_EXPIRATION &&
+	    st->delegated.state == CHIMNEY_TCP_STATE_CLOSED)
+		return -(conn->sk->sk_err_soft ? : ETIMEDOUT);
+	return 0;
 }
 
 /**
@@ -452,15 +460,17 @@ void chim_host_upload_locked(struct sock *sk, u8 reason)
 {
 	struct chim_state st;
 	struct chim_conn *conn;
+	int err;
 
 	if (!chim_sock_is_ours(sk))
 		return;
 	conn = (struct chim_conn *)sk->sk_user_data;
 	refcount_inc(&conn->ref);
 	chim_move_up(sk, conn, reason, &st);
-	if (chim_died(conn, &st) && sk->sk_state != TCP_CLOSE) {
+	err = chim_died(conn, &st);
+	if (err && sk->sk_state != TCP_CLOSE) {
 		local_bh_disable();
-		tcp_done_with_error(sk, sk->sk_err_soft ? : ETIMEDOUT);
+		tcp_done_with_error(sk, -err);
 		local_bh_enable();
 	}
 	chim_host_put_conn(conn);
@@ -478,7 +488,7 @@ void chim_host_upload_locked(struct sock *sk, u8 reason)
 int chim_host_upload(struct chim_conn *conn, u8 reason, struct chim_state *st)
 {
 	struct sock *sk = conn->sk;
-	bool died;
+	int err;
 
 	lock_sock(sk);
 	if (conn->place != CHIMNEY_PLACE_NIC) {
@@ -486,11 +496,10 @@ int chim_host_upload(struct chim_conn *conn, u8 reason, struct chim_state *st)
 		return -ENOENT;
 	}
 	chim_move_up(sk, conn, reason, st);
-	died = chim_died(conn, st);
+	err = chim_died(conn, st);
 	release_sock(sk);
-	/* RST to the peer, ETIMEDOUT to the program [KA-10, BLD-4]. */
-	if (died)
-		tcp_abort(sk, sk->sk_err_soft ? : ETIMEDOUT);
+	if (err) /* RST to the peer, the error to the program */
+		tcp_abort(sk, -err);
 	return 0;
 }
 

@@ -36,9 +36,10 @@ static int __init chim_init(void)
 	if (err)
 		goto err_nic;
 
+	chim_fault_init();
 	err = chim_dev_init();
 	if (err)
-		goto err_host;
+		goto err_fault;
 
 	err = chim_nl_init();
 	if (err)
@@ -48,7 +49,8 @@ static int __init chim_init(void)
 
 err_dev:
 	chim_dev_exit();
-err_host:
+err_fault:
+	chim_fault_exit();
 	chim_host_exit();
 err_nic:
 	chim_nic_exit();
@@ -67,6 +69,7 @@ static void __exit chim_exit(void)
 	 */
 	chim_nl_exit();
 	chim_dev_exit();
+	chim_fault_exit();
 	chim_host_exit();
 	chim_nic_exit();
 	chim_sock_exit();

@@ -26,6 +26,7 @@
 /* BRA-7 */
 #define NIC_MITIGATE_NS		(300 * NSEC_PER_SEC)
 #define NIC_IW_SEGS		10		/* restart window, RFC 6928 */
+#define NIC_TELL_NS		NSEC_PER_SEC	/* until it tells again */
 #define NIC_KA_PROBES		10		/* BLD-5 */
 #define NIC_KA_INTERVAL_MS	1000		/* BLD-5 */
 #define NIC_HELD_MAX		64		/* held back, SEC-8 */
@@ -115,7 +116,7 @@ struct nic_queue {
 #define NIC_CONFIRM		BIT(7)	/* forward progress since last output */
 #define NIC_CHALLENGED		BIT(8)	/* BRA-3: challenge ACK was sent */
 #define NIC_MITIGATE		BIT(9)	/* BRA-7: t_ka runs for that */
-#define NIC_EVENT		BIT(10)	/* the host must be told */
+#define NIC_EVENT		BIT(10)	/* told until the host has fetched */
 #define NIC_ECE			BIT(11)	/* echo ECE until CWR, RFC 3168 */
 #define NIC_LOSS		BIT(12)	/* after an RTO, up to recover */
 #define NIC_HOLD		BIT(13)	/* segments wait */
@@ -333,6 +334,7 @@ static inline u32 nic_ts_now(const struct nic_conn *c, ktime_t now)
 /* nic_conn.c APIs: */
 void chim_nic_ask_upload(struct nic_conn *c, u8 reason);
 void chim_nic_set_state(struct nic_conn *c, u8 state);
+bool chim_nic_runs(struct nic_conn *c);
 void chim_nic_unlock(struct nic_conn *c, bool tell_host)
 	__releases(&c->lock);
 

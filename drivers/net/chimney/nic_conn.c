@@ -79,12 +79,28 @@ void chim_nic_unlock(struct nic_conn *c, bool tell_host)
 	bool tell = tell_host && (c->flags & NIC_EVENT) &&
 		    (c->flags & NIC_LIVE);
 
-	if (tell)
-		c->flags &= ~NIC_EVENT;
 	chim_nic_arm(c);
 	spin_unlock_bh(&c->lock);
-	if (tell)
+	if (tell && !chim_fault_hit(c->key.cd, CHIM_FAULT_LOSE))
 		chim_host_ops.indicate(c->host);
+}
+
+/**
+ * chim_nic_runs - does the NIC still work on a connection?
+ * @c: connection, lock held
+ *
+ * A broken NIC is noticed here: where something is wanted of it [HWF-1].
+ *
+ * Return: false if it does not, or the host is to take it away.
+ */
+bool chim_nic_runs(struct nic_conn *c)
+{
+	if (!(c->flags & NIC_LIVE) || c->reason)
+		return false;
+	if (!chim_fault_hit(c->key.cd, CHIM_FAULT_DIE))
+		return true;
+	chim_nic_ask_upload(c, CHIMNEY_REASON_HARDWARE_FAILURE);
+	return false;
 }
 
 static void nic_purge(struct nic_queue *q)
@@ -190,10 +206,19 @@ static int nic_initiate(struct chim_dev *cd, struct chim_conn *host,
 			const struct chim_const *k, struct nic_conn **nic,
 			struct netlink_ext_ack *extack)
 {
-	struct nic_conn *c;
+	struct nic_conn *c = NULL;
 	int err;
 
-	c = kmem_cache_zalloc(nic_cache, GFP_KERNEL);
+	if (chim_fault_hit(cd, CHIM_FAULT_DIE)) {
+		NL_SET_ERR_MSG_MOD(extack, "the NIC is broken");
+		return -EIO;
+	}
+	if (chim_fault_hit(cd, CHIM_FAULT_REFUSE)) {
+		NL_SET_ERR_MSG_MOD(extack, "the NIC refuses");
+		return -EBUSY;
+	}
+	if (!chim_fault_hit(cd, CHIM_FAULT_RUN_OUT))
+		c = kmem_cache_zalloc(nic_cache, GFP_KERNEL);
 	if (!c) {
 		NL_SET_ERR_MSG_MOD(extack, "no memory for the connection");
 		return -ENOMEM;
@@ -386,7 +411,7 @@ static void nic_update(struct nic_conn *c, const struct chim_cached *cached,
 	if (triggers & CHIMNEY_CACHED_FLAG_MAX_RT_RESTART &&
 	    c->rtx_start != CHIM_IDLE)
 		c->rtx_start = ktime_get(); /* TotalRT := 0 [RTX-3] */
-	if (!c->reason && (c->flags & NIC_LIVE))
+	if (chim_nic_runs(c))
 		chim_nic_output(c, false); /* Nagle or cork may be off now */
 	chim_nic_unlock(c, false);
 }
@@ -421,7 +446,7 @@ static void nic_terminate(struct nic_conn *c, struct chim_state *st,
 {
 	spin_lock_bh(&c->lock);
 	/* TRM-6, DAK-2: owed ACKs go out before the connection does. */
-	if ((c->flags & (NIC_ACK_DELAY | NIC_ACK_NOW)) && !c->reason)
+	if (chim_nic_runs(c) && c->flags & (NIC_ACK_DELAY | NIC_ACK_NOW))
 		chim_nic_send_ack(c);
 	c->flags &= ~(NIC_LIVE | NIC_HOLD);
 	nic_store(c, st);
@@ -457,7 +482,7 @@ static void nic_send(struct nic_conn *c, struct sk_buff *skb)
 static void nic_push(struct nic_conn *c)
 {
 	spin_lock_bh(&c->lock);
-	if (!c->reason && (c->flags & NIC_LIVE))
+	if (chim_nic_runs(c))
 		chim_nic_output(c, false);
 	chim_nic_unlock(c, false);
 }
@@ -480,7 +505,7 @@ static void nic_credit(struct nic_conn *c, u32 edge)
 {
 	spin_lock_bh(&c->lock);
 	c->rcv_edge = edge;
-	if (!c->reason && (c->flags & NIC_LIVE))
+	if (chim_nic_runs(c))
 		chim_nic_window_changed(c);
 	chim_nic_unlock(c, false);
 }
@@ -594,6 +619,8 @@ bool chim_nic_rx(struct chim_dev *cd, struct sk_buff *skb)
 	c = rhashtable_lookup(&nic_table, &key, nic_table_params);
 	if (!c || !(READ_ONCE(c->flags) & (NIC_LIVE | NIC_HOLD)))
 		return false;
+	if (chim_fault_hit(cd, CHIM_FAULT_STALL))
+		goto drop;
 
 	/* Verified outside the lock: it reads every byte. */
 	if (pskb_trim_rcsum(skb, len))
@@ -621,7 +648,10 @@ bool chim_nic_rx(struct chim_dev *cd, struct sk_buff *skb)
 		skb_postpush_rcsum(skb, skb->data, hlen);
 		return false;
 	}
-	chim_nic_input(c, skb);
+	if (!c->reason && !chim_nic_runs(c))
+		kfree_skb(skb);
+	else
+		chim_nic_input(c, skb);
 	chim_nic_unlock(c, true);
 	return true;
 

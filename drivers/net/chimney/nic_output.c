@@ -189,14 +189,19 @@ static void nic_xmit_skb(struct nic_conn *c, struct sk_buff *skb, u32 seq,
 	c->flags &= ~(NIC_ACK_NOW | NIC_ACK_DUE | NIC_ACK_DELAY | NIC_CONFIRM);
 	c->stats.segs_out += segs;
 	chim_count_add(c->key.cd, CHIM_CNT_TX_SEGS, segs);
-	chim_host_ops.output(c->host, skb, confirm);
+	if (chim_fault_hit(c->key.cd, CHIM_FAULT_STALL))
+		kfree_skb(skb);
+	else
+		chim_host_ops.output(c->host, skb, confirm);
 }
 
 static struct sk_buff *nic_alloc(struct nic_conn *c, u32 linear)
 {
-	struct sk_buff *skb = alloc_skb(NIC_MAX_HEADER + linear,
-					GFP_ATOMIC | __GFP_NOWARN);
+	struct sk_buff *skb = NULL;
 
+	if (!chim_fault_hit(c->key.cd, CHIM_FAULT_RUN_OUT))
+		skb = alloc_skb(NIC_MAX_HEADER + linear,
+				GFP_ATOMIC | __GFP_NOWARN);
 	if (!skb) {
 		chim_count(c->key.cd, CHIM_CNT_ALLOC_FAILED);
 		return NULL;

@@ -20,7 +20,9 @@ struct nic_disorder *chim_nic_disorder(struct nic_conn *c)
 {
 	if (c->disorder)
 		return c->disorder;
-	c->disorder = kzalloc(sizeof(*c->disorder), GFP_ATOMIC | __GFP_NOWARN);
+	if (!chim_fault_hit(c->key.cd, CHIM_FAULT_RUN_OUT))
+		c->disorder = kzalloc(sizeof(*c->disorder),
+				      GFP_ATOMIC | __GFP_NOWARN);
 	if (c->disorder)
 		__skb_queue_head_init(&c->disorder->held);
 	else

@@ -103,6 +103,8 @@ void chim_nic_arm(struct nic_conn *c)
 	if (!(c->flags & NIC_LIVE))
 		return;
 	next = min3(c->t_rtx, c->t_ka, min(c->t_ack, c->t_sws));
+	if (c->flags & NIC_EVENT)
+		next = min(next, ktime_add_ns(ktime_get(), NIC_TELL_NS));
 	if (next == CHIM_IDLE)
 		return;
 	if (hrtimer_is_queued(&c->timer) &&
@@ -396,7 +398,7 @@ enum hrtimer_restart chim_nic_timer(struct hrtimer *t)
 	rcu_read_lock();
 	spin_lock_bh(&c->lock);
 	now = ktime_get();
-	if (!(c->flags & NIC_LIVE) || c->reason)
+	if (!chim_nic_runs(c))
 		goto out;
 	if (c->t_ack <= now)
 		chim_nic_send_ack(c);
