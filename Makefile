@@ -16,9 +16,9 @@ DESTDIR ?=
 PREFIX ?= /usr/local
 VERSION := $(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' dkms.conf)
 
-export KERNEL MEM TIMEOUT VTIME NOMOD MODULE LOG TESTS
+export KERNEL LEAKS MEM TIMEOUT VTIME NOMOD MODULE LOG TESTS
 
-.PHONY: help all modules tools check lint demo bench vm shell
+.PHONY: help all modules tools check check-debug lint demo bench vm shell
 .PHONY: install dkms-install clean deps mutants
 
 help:
@@ -31,6 +31,8 @@ help:
 	@echo
 	@echo 'make check         static checks, then every test in a virtual machine;'
 	@echo '                   TESTS="a.sh b" for some of the tests'
+	@echo 'make check-debug   every test on a kernel that watches itself, which is'
+	@echo '                   built once: a quarter of an hour on two CPUs'
 	@echo 'make lint          static checks only'
 	@echo 'make mutants       break the module on purpose, see the tests notice'
 	@echo 'make demo          watch a connection go down the chimney and back'
@@ -61,6 +63,9 @@ lint: deps
 
 check: deps
 	@selftests/qemu/check.sh
+
+check-debug: KERNEL = debug
+check-debug: check
 
 vm: deps
 	@$(if $(RUN),,$(error make vm RUN="COMMAND ARGS"))

@@ -6,6 +6,8 @@
 # "N passed, N failed, N skipped"; success is no failure and no skip.
 #
 # Environment:
+#   KERNEL=V		version prefix of the kernel, or "debug": one that
+#			watches itself, and with it the tests that need one
 #   TESTS="a.sh b"	run these programs only ("lint" names the static checks)
 #   TIMEOUT=N		seconds of real time for each guest, default 3600
 
@@ -20,7 +22,7 @@ if ! flock -n 8; then
 	flock 8
 fi
 log=build/log
-rm -f "$log"/*.sum "$log"/{lint,rt,vt}.*
+rm -f "$log"/*.{sum,tap,err,console}
 
 finish() {
 	local failed passed skipped
@@ -59,18 +61,27 @@ fail() {
 	printf 'FAIL\t%s\t%s\n' "$1" "$2" >> "$log/$1.sum"
 }
 
-k=$("$qemu/kernel.sh" "${KERNEL:-6.1}") || { fail build kernel; finish; }
+main=${KERNEL:-6.1}
+k=$("$qemu/kernel.sh" "$main") || { fail build "kernel $main"; finish; }
 ksft=$k/source/tools/testing/selftests
 "$qemu/build.sh" || { fail build "tool and tests"; finish; }
-module=
-if [ -z "${NOMOD:-}" ]; then
-	module=$("$qemu/module.sh" "$k") || { fail build module; finish; }
-fi
 
-# stage NAME LIST-TARGET: what the kernel's "make install" makes, for the
-# programs the target lists; their names are left in "programs".
+# wanted_of LIST-TARGET: the programs of the Makefile's list that are asked for.
+wanted_of() {
+	local test
+
+	make -s -C selftests KSFT="$ksft" COLLECTION=chimney "$1" |
+	while read -r test; do
+		if wanted "${test#*:}"; then
+			echo "${test#*:}"
+		fi
+	done
+}
+
+# stage NAME PROGRAM...: what the kernel's "make install" makes, to run these.
 stage() {
-	local dir=build/stage/$1 test
+	local dir=build/stage/$1
+	shift
 
 	rm -rf "$dir"
 	mkdir -p "$dir"
@@ -79,22 +90,21 @@ stage() {
 	rsync -a "$ksft/kselftest" "$ksft/run_kselftest.sh" "$dir/"
 	make -s -C selftests KSFT="$ksft" INSTALL_PATH="$PWD/$dir/chimney" \
 		install
-	programs=()
-	while read -r test; do
-		test=${test#*:}
-		wanted "$test" || continue
-		programs+=("$test")
-		echo "chimney:$test"
-	done < <(make -s -C selftests KSFT="$ksft" COLLECTION=chimney "$2") \
-		> "$dir/kselftest-list.txt"
+	printf 'chimney:%s\n' "$@" > "$dir/kselftest-list.txt"
+	# In a day of virtual time nothing is slow, only stuck.
+	[ -z "${vtime[${dir##*/}]-}" ] ||
+		echo timeout=100000 > "$dir/chimney/settings"
 }
 
-# guest NAME PROGRAM...: the programs of a stage in one boot.
+# guest NAME PROGRAM...: these programs in one boot.
 guest() {
 	local name=$1 rc
 	shift
 
-	MODULE=$module LOG=$PWD/$log/$name.console TIMEOUT=${TIMEOUT:-3600} \
+	stage "$name" "$@"
+	KERNEL=${kernel[$name]-$main} VTIME=${vtime[$name]-} \
+		LEAKS=${leaks[$name]-} \
+		LOG=$PWD/$log/$name.console TIMEOUT=${TIMEOUT:-3600} \
 		"$qemu/vm.sh" "build/stage/$name/run_kselftest.sh" \
 		2> "$log/$name.err" |
 		"$qemu/ktap.py" --tag "$name" --log "$log/$name.tap" \
@@ -106,23 +116,20 @@ guest() {
 	fi
 }
 
-# again NAME LIST-TARGET: a program that failed runs once more, alone, as the
-# network maintainers' own tests do: on a busy machine it may have had too
-# little of it. Both runs are told. A guest that broke down is not forgiven.
+# again NAME: a program that failed runs once more, alone, as the network
+# maintainers' own tests do: on a busy machine it may have had too little of
+# it. Both runs are told. A guest that broke down is not forgiven.
 again() {
-	local name=$1 sum=$log/$1.sum prog failed vtime=
+	local name=$1 sum=$log/$1.sum prog failed
 
 	[ -s "$sum" ] || return 0
 	[ ! -e "$log/guest-$name.sum" ] || return 0
-	[ "$name" = rt ] || vtime=1
 	mapfile -t failed < <(grep -v '^PASS' "$sum" | cut -f 2 | sort -u)
 	for prog in "${failed[@]}"; do
-		TESTS=$prog stage "$name-again" "$2"
-		[ "${#programs[@]}" = 1 ] || continue
-		[ -z "$vtime" ] || echo timeout=100000 \
-			> "build/stage/$name-again/chimney/settings"
+		kernel[$name-again]=${kernel[$name]-$main}
+		vtime[$name-again]=${vtime[$name]-}
 		echo "Once more, alone: $prog"
-		VTIME=$vtime guest "$name-again" "$prog"
+		guest "$name-again" "$prog"
 		mv "$log/$name-again.sum" "$log/again" || continue
 		if ! grep -q -v '^PASS' "$log/again"; then
 			echo "Unsteady: $prog passed when run alone; before:"
@@ -132,6 +139,20 @@ again() {
 			cat "$log/again" >> "$sum.new"
 			mv "$sum.new" "$sum"
 		fi
+	done
+}
+
+# Guests that run side by side: the programs of each by its name, and what is
+# special about it.
+declare -A programs=() kernel=() vtime=([vt]=1) leaks=()
+
+plan() {
+	local prog i=0
+
+	programs[vt]=$(wanted_of emit_vtime_tests)
+	# Most of their time they wait, so two guests share two CPUs well.
+	for prog in $(wanted_of emit_tests); do
+		programs[rt$((i++ % 2 + 1))]+=" $prog"
 	done
 }
 
@@ -145,20 +166,17 @@ if wanted lint; then
 			--sum "$log/lint.sum" lint
 fi
 
-stage vt emit_vtime_tests
-if [ "${#programs[@]}" -gt 0 ]; then
-	# In a day of virtual time nothing is slow, only stuck.
-	echo timeout=100000 > build/stage/vt/chimney/settings
-	VTIME=1 guest vt "${programs[@]}" &
+plan
+for name in "${!programs[@]}"; do
+	# shellcheck disable=SC2086
+	set -- ${programs[$name]}
+	[ $# -gt 0 ] || continue
+	guest "$name" "$@" &
 	pids+=($!)
-fi
-stage rt emit_tests
-if [ "${#programs[@]}" -gt 0 ]; then
-	guest rt "${programs[@]}" &
-	pids+=($!)
-fi
+done
 wait "${pids[@]}"
 pids=()
-again rt emit_tests
-again vt emit_vtime_tests
+for name in "${!programs[@]}"; do
+	again "$name"
+done
 finish

@@ -1,10 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# usage: kernel.sh [PREFIX]
+# usage: kernel.sh [PREFIX | debug]
 #
 # Prints the folder of a distribution kernel whose version begins with PREFIX
-# (default 6.1), after fetching it if it is not there yet.  Nothing is
+# (default 6.1), after fetching it if it is not there yet; or that of the debug
+# kernel (debug-kernel.sh).  Nothing is
 # installed: packages are unpacked below the cache folder.
 #
 #   version             full version, 6.1.0-N-amd64
@@ -21,6 +22,10 @@ say() { echo "kernel.sh: $*" >&2; }
 die() { say "$*"; exit 1; }
 
 newest() { sort -V | tail -n 1; }
+
+if [ "$prefix" = debug ]; then
+	exec "$(dirname "$(realpath "$0")")/debug-kernel.sh"
+fi
 
 # A folder that is there is complete: it is made elsewhere and renamed.
 # "6.1" must find 6.1.0-56, not 6.12.

@@ -12,8 +12,9 @@
 #   VTIME=1	virtual time: one CPU, idle time passes at once
 #   NOMOD=1	do not load chimney.ko
 #   MODULE=F	load this file instead of building the project's module
-#   KERNEL=V	version prefix of the kernel, default 6.1
-#   MEM=N	MiB of memory, default 1024
+#   KERNEL=V	version prefix of the kernel, default 6.1; or "debug"
+#   LEAKS=1	look for lost memory at the end; with KERNEL=debug
+#   MEM=N	MiB of memory, default 1024, for a debug kernel 2048
 #   TIMEOUT=N	seconds of real time until the guest is stopped, default 600
 #   LOG=F	console log, default build/log/vm-PID.log, removed on success
 
@@ -41,12 +42,15 @@ else
 	run=${1:?no command given}
 fi
 vtime=${VTIME:-}
-mem=${MEM:-1024}
+leaks=${LEAKS:-}
 limit=${TIMEOUT:-600}
 [ -n "$shell" ] && limit=${TIMEOUT:-86400}
 
 k=$("$qemu_dir/kernel.sh" "${KERNEL:-6.1}")
 initrd=$("$qemu_dir/initrd.sh" "$k")
+mem=1024
+[[ $(< "$k/version") != *-debug ]] || mem=2048
+mem=${MEM:-$mem}
 module=
 if [ -z "${NOMOD:-}" ]; then
 	module=${MODULE:-$("$qemu_dir/module.sh" "$k")}
@@ -59,9 +63,7 @@ console=${LOG:-$top/build/log/vm-$$.log}
 : > "$console"
 qemu_pid=
 cleanup() {
-	if [ -n "$qemu_pid" ]; then
-		kill "$qemu_pid" 2> /dev/null || :
-	fi
+	[ -z "$qemu_pid" ] || kill "$qemu_pid" 2> /dev/null || :
 	rm -rf "$job"
 }
 trap cleanup EXIT
@@ -71,7 +73,8 @@ trap 'exit 130' INT TERM HUP
 	declare -p -x | grep -E '^declare -x (KSFT|KSELFTEST|CHIMNEY)_' || :
 	printf 'export TERM=%q\n' "${TERM:-dumb}"
 	printf '%s=%q\n' TOP "$top" KDIR "$k" MODULE "$module" RUN "$run" \
-		VTIME "$vtime" SHELL_MODE "$shell" TOOLS "$top/tools/chimney"
+		VTIME "$vtime" LEAKS "$leaks" SHELL_MODE "$shell" \
+		TOOLS "$top/tools/chimney"
 	if [ -n "$shell" ] && [ -t 0 ]; then
 		size=$(stty size)
 		printf 'WINSIZE=%q\n' "rows ${size% *} cols ${size#* }"
@@ -118,6 +121,7 @@ fi
 append="console=ttyS0 panic=-1 oops=panic quiet nokaslr mitigations=off"
 append+=" no_timer_check lpj=8000000 cryptomgr.notests random.trust_cpu=on"
 append+=" rig=$qemu_dir job=$job"
+[ -n "$leaks" ] || append+=" kmemleak=off"
 root_fs=local,path=/,mount_tag=root,readonly=on
 root_fs+=,security_model=none,multidevs=remap
 args=(-nodefaults -no-user-config -display none -no-reboot
@@ -140,6 +144,22 @@ else
 fi
 args+=(-append "$append")
 
+# Not every complaint ends the guest by itself, and what comes after the first
+# tells nothing: lockdep, for one, is off from then on.
+stop_at_complaint() {
+	local size='' idle
+
+	grep -qm 1 -E "$markers" < <(
+		tail -n +1 -s 1 --pid="$1" -f "$console") || return 0
+	exec {idle}<> <(:)
+	# It is complete when the console is quiet.
+	while [ "$size" != "$(stat -c %s "$console")" ]; do
+		size=$(stat -c %s "$console")
+		read -r -t 2 -u "$idle" || :
+	done
+	kill "$1" 2> /dev/null || :
+}
+
 cats=()
 if [ -n "$shell" ]; then
 	args+=(-chardev "stdio,id=tty,signal=off"
@@ -159,6 +179,7 @@ else
 	timeout -k 5 "$limit" qemu-system-x86_64 "${args[@]}" \
 		< /dev/null 2> "$job/qemu.err" &
 	qemu_pid=$!
+	stop_at_complaint "$qemu_pid" &
 	rc=0
 	wait "$qemu_pid" || rc=$?
 	qemu_pid=
