@@ -6,6 +6,7 @@
 #
 # usage: spec.py header | family | policy
 #        spec.py replies ADDRESS PORT	connects there, over a chimney device
+#        spec.py requests	what the kernel takes, as a table for programs
 
 import os
 import re
@@ -401,6 +402,44 @@ def check_policies(spec):
                          op["name"])
 
 
+def print_request(spec, setname, names, depth):
+    for name in names:
+        a = spec.sets[setname][name]
+        kind = a["type"]
+        checks = a.get("checks", {})
+        if kind == "bitfield32":
+            low, high = 0, spec.mask(a["enum"])
+        elif kind in ("nest", "binary"):
+            low, high = checks.get("min-len", 0), checks.get("max-len", 0)
+        else:
+            low = checks.get("min", 0)
+            high = checks.get("max", (1 << int(kind[1:])) - 1)
+        if "byte-order" in a:
+            kind = "be" + kind[1:]
+        print("attr", depth, a["value"], kind, low, high)
+        if kind == "nest":
+            print_request(spec, *spec.nested_request(a), depth + 1)
+
+
+def print_requests(spec):
+    """The kernel's policies, with what this kernel does not tell of them.
+
+    family ID
+    op COMMAND FLAGS NAME
+    attr DEPTH TYPE KIND MIN MAX	in MAX the valid flags, or a length
+    """
+    nl = Netlink()
+    family = nl.family(spec.yaml["name"])
+    print("family", number(family[CTRL_FAMILY_ID]))
+    for _, op in split(family[CTRL_OPS]):
+        op = tree(op)
+        cmd = number(op[1])
+        name, = (o["name"] for o in spec.ops.values() if o["value"] == cmd)
+        print("op", cmd, number(op[2]), name)
+        op = spec.ops[name]
+        print_request(spec, op["attribute-set"], spec.request(op, "do"), 0)
+
+
 # ---- messages -----------------------------------------------------------
 
 SIZES = {"u16": 2, "u32": 4, "u64": 8, "bitfield32": 8}
@@ -540,6 +579,12 @@ def main():
         check_family(spec)
     elif what == "policy":
         check_policies(spec)
+    elif what == "requests":
+        # No table where the two do not agree.
+        check_family(spec)
+        check_policies(spec)
+        if not problems:
+            print_requests(spec)
     elif what == "replies":
         check_replies(spec, *sys.argv[2:4])
     else:
