@@ -252,22 +252,27 @@ static void nic_board_trim(struct nic_scoreboard *b, u32 una)
 		b->r[0].start = una;
 }
 
-/* Returns whether something new was SACKed. */
+/* Returns whether something new was SACKed. Blocks are taken as distances from
+ * SND.UNA: both ends of one that is half a circle long would seem to be in
+ * order wherever they are.
+ */
 static bool nic_sacked(struct nic_conn *c, const struct nic_seg *s)
 {
+	u32 flight = c->snd_max - c->snd_una;
 	bool news = false;
 	u32 i;
 
 	for (i = 0; i < s->n_sack; i++) {
-		u32 start = s->sack[i].start, end = s->sack[i].end;
+		u32 start = s->sack[i].start - c->snd_una;
+		u32 end = s->sack[i].end - c->snd_una;
 
-		if (!nic_after(end, start) || nic_before(start, c->snd_una) ||
-		    nic_after(end, c->snd_max))
+		if (start >= end || end > flight)
 			continue; /* D-SACK or nonsense */
-		if (start == c->snd_una)
+		if (!start)
 			continue; /* would contradict the ACK: reneging */
 		if (chim_nic_disorder(c))
-			news |= nic_board_add(nic_board(c), start, end);
+			news |= nic_board_add(nic_board(c), s->sack[i].start,
+					      s->sack[i].end);
 	}
 	return news;
 }
