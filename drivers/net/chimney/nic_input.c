@@ -546,6 +546,15 @@ static void nic_owe_ack(struct nic_conn *c, const struct nic_seg *s)
 	}
 }
 
+/* After its FIN nothing the peer may send is data. */
+static bool nic_peer_is_done(const struct nic_conn *c)
+{
+	return c->state == CHIMNEY_TCP_STATE_CLOSE_WAIT ||
+	       c->state == CHIMNEY_TCP_STATE_CLOSING ||
+	       c->state == CHIMNEY_TCP_STATE_LAST_ACK ||
+	       c->state == CHIMNEY_TCP_STATE_TIME_WAIT;
+}
+
 /* Payload and FIN of an acceptable segment. Takes the skb. */
 static void nic_data(struct nic_conn *c, struct nic_seg *s,
 		     struct sk_buff *skb)
@@ -553,10 +562,7 @@ static void nic_data(struct nic_conn *c, struct nic_seg *s,
 	struct tcp_skb_cb *cb = TCP_SKB_CB(skb);
 	bool had_hole, fin;
 
-	if (s->seq == s->end ||
-	    c->state == CHIMNEY_TCP_STATE_CLOSE_WAIT ||
-	    c->state == CHIMNEY_TCP_STATE_CLOSING ||
-	    c->state == CHIMNEY_TCP_STATE_LAST_ACK) {
+	if (s->seq == s->end || nic_peer_is_done(c)) {
 		kfree_skb(skb);
 		return;
 	}
