@@ -24,6 +24,7 @@
  * @has_ts: timestamp option present and negotiated
  * @tsval: its value
  * @tsecr: its echo
+ * @md5: carries a TCP MD5 signature, which no connection here has a key for
  * @n_sack: SACK blocks present and negotiated
  * @sack: the blocks
  */
@@ -38,6 +39,7 @@ struct nic_seg {
 	bool has_ts;
 	u32 tsval;
 	u32 tsecr;
+	bool md5;
 	u32 n_sack;
 	struct nic_range sack[4];
 };
@@ -90,6 +92,8 @@ static void nic_parse(const struct nic_conn *c, struct sk_buff *skb,
 		} else if (op == TCPOPT_SACK &&
 			   c->cflags & CHIMNEY_CONST_FLAG_SACK) {
 			nic_parse_sack(s, p + 2, oplen - 2);
+		} else if (op == TCPOPT_MD5SIG && oplen == TCPOLEN_MD5SIG) {
+			s->md5 = true;
 		}
 		p += oplen;
 		left -= oplen;
@@ -635,6 +639,9 @@ static void nic_ecn(struct nic_conn *c, const struct nic_seg *s,
 /* The checks before ESTABLISHED processing. Returns whether to go on. */
 static bool nic_acceptable(struct nic_conn *c, const struct nic_seg *s)
 {
+	/* Signed sockets are not offloaded; the host drops it as well. */
+	if (s->md5)
+		return false;
 	if (!nic_paws_ok(c, s)) {
 		chim_count(c->key.cd, CHIM_CNT_PAWS_DROPS);
 		nic_ack_unacceptable(c, s);
