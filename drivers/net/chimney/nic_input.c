@@ -628,7 +628,8 @@ static void nic_ecn(struct nic_conn *c, const struct nic_seg *s,
 						ipv6_get_dsfield(ipv6_hdr(skb));
 	if (s->flags & TCPHDR_CWR)
 		c->flags &= ~NIC_ECE;
-	if (INET_ECN_is_ce(ds)) {
+	/* No router marks what is not data, and it is not answered. */
+	if (s->len && !nic_peer_is_done(c) && INET_ECN_is_ce(ds)) {
 		c->flags |= NIC_ECE;
 		c->flags |= NIC_ACK_NOW;
 	}
