@@ -100,14 +100,19 @@ static void nic_parse(const struct nic_conn *c, struct sk_buff *skb,
 	}
 }
 
-/* PAWS, RFC 7323 5.3 R1; a TS.Recent of more than 24 days is void. */
+/* Is the timestamp no older than TS.Recent? That is void after 24 days, and
+ * where a peer sent its SYN with 0, as some do, until it says more.
+ */
+static bool nic_ts_fresh(const struct nic_conn *c, const struct nic_seg *s)
+{
+	return (s32)(s->tsval - c->ts_recent) >= 0 || !c->ts_recent ||
+	       ktime_to_ns(ktime_sub(s->now, c->ts_stamp)) > NIC_PAWS_NS;
+}
+
+/* PAWS, RFC 7323 5.3 R1. */
 static bool nic_paws_ok(const struct nic_conn *c, const struct nic_seg *s)
 {
-	if (!s->has_ts || s->flags & TCPHDR_RST)
-		return true;
-	if ((s32)(s->tsval - c->ts_recent) >= 0)
-		return true;
-	return ktime_to_ns(ktime_sub(s->now, c->ts_stamp)) > NIC_PAWS_NS;
+	return !s->has_ts || s->flags & TCPHDR_RST || nic_ts_fresh(c, s);
 }
 
 /* RFC 9293 3.10.7.4 first check. The window is what we last offered. */
@@ -207,8 +212,7 @@ static void nic_ts_update(struct nic_conn *c, const struct nic_seg *s)
 {
 	/* RFC 7323 4.3 (2) */
 	if (s->has_ts && !nic_after(s->seq, c->last_ack) &&
-	    ((s32)(s->tsval - c->ts_recent) >= 0 ||
-	     ktime_to_ns(ktime_sub(s->now, c->ts_stamp)) > NIC_PAWS_NS)) {
+	    nic_ts_fresh(c, s)) {
 		c->ts_recent = s->tsval;
 		c->ts_stamp = s->now;
 	}
