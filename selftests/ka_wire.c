@@ -15,6 +15,7 @@
 
 #include <linux/if_packet.h>
 
+#include "inet_sum.h"
 #include "ka_tool.h"
 
 #define FRAME	65600
@@ -23,24 +24,6 @@ int wire = -1;
 static int wire_ifindex;
 static __u8 wire_mac[6];
 static __s64 real_offset;
-
-static __u32 sum16(const void *data, size_t len, __u32 sum)
-{
-	const __u8 *p = data;
-
-	for (; len > 1; len -= 2, p += 2)
-		sum += p[0] << 8 | p[1];
-	if (len)
-		sum += *p << 8;
-	return sum;
-}
-
-static __u16 fold(__u32 sum)
-{
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return ~sum;
-}
 
 static const char *const addresses[2][3] = {
 	{ "192.0.2.1", "192.0.2.2", "192.0.2.9" },

@@ -37,6 +37,7 @@
 #include <unistd.h>
 
 #include "chimney_nl.h"
+#include "dice.h"
 
 #define PORT		5001
 #define CHUNK		65536
@@ -84,20 +85,6 @@ static atomic_bool signalled, finishing;
 static atomic_uint cycled;
 static unsigned long left, refused, unread, unacked, unsent;
 static unsigned long recovery, backoff;
-
-static __u64 mix(__u64 x)
-{
-	x += 0x9e3779b97f4a7c15ULL;
-	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ULL;
-	x = (x ^ (x >> 27)) * 0x94d049bb133111ebULL;
-	return x ^ (x >> 31);
-}
-
-static __u32 any(__u64 *state)
-{
-	*state = mix(*state);
-	return *state >> 32;
-}
 
 /* Bytes pos to pos + len of the stream named by key. */
 static void fill(__u64 key, __u64 pos, unsigned char *buf, size_t len)

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Segments nobody should send, from a seed, at offloaded connections:
+ *
+ *	live	a stranger on the wire injects what must do no harm into
+ *		connections between two Linux sockets that carry data both ways
+ *	twins	a peer made of such segments talks to a plain and to an
+ *		offloaded socket, which must come to the same verdict
+ *
+ * usage: hostile [-s SEED] [-n SEGMENTS] [-p live|twins]
+ *
+ * What is found is told with the seed that finds it again.
+ */
+#include <errno.h>
+#include <net/ethernet.h>
+#include <net/if.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <linux/if_packet.h>
+
+#include "hostile.h"
+#include "kselftest.h"
+#include "sock_pair.h"
+
+/* Seeds of twins that found something once. */
+static const __u64 found[] = {
+	1,
+};
+
+int wire = -1;
+static __u8 macs[2 * ETH_ALEN];
+
+/* To the wire; it takes what comes back itself. */
+void wire_open(void)
+{
+	struct sockaddr_ll a = { .sll_family = AF_PACKET };
+	struct ifreq ifr = {};
+	int fd;
+
+	wire = net_socket(net_peer_ns, AF_PACKET, SOCK_RAW, 0);
+	fd = net_socket(net_host_ns, AF_INET, SOCK_DGRAM, 0);
+	strcpy(ifr.ifr_name, "chim0");
+	if (wire < 0 || ioctl(fd, SIOCGIFHWADDR, &ifr))
+		ksft_exit_fail_msg("chim0: %s\n", strerror(errno));
+	memcpy(macs, ifr.ifr_hwaddr.sa_data, ETH_ALEN);
+	close(fd);
+	strcpy(ifr.ifr_name, "veth1");
+	if (ioctl(wire, SIOCGIFHWADDR, &ifr))
+		ksft_exit_fail_msg("veth1: %s\n", strerror(errno));
+	memcpy(macs + ETH_ALEN, ifr.ifr_hwaddr.sa_data, ETH_ALEN);
+	ioctl(wire, SIOCGIFINDEX, &ifr);
+	a.sll_ifindex = ifr.ifr_ifindex;
+	if (bind(wire, (struct sockaddr *)&a, sizeof(a)))
+		ksft_exit_fail_msg("veth1: %s\n", strerror(errno));
+}
+
+/* The first 12 bytes are filled in here. */
+void wire_send(void *frame, size_t len)
+{
+	memcpy(frame, macs, sizeof(macs));
+	if (send(wire, frame, len, 0) < 0 && errno != ENOBUFS)
+		ksft_exit_fail_msg("the wire: %s\n", strerror(errno));
+}
+
+static void result(bool ok, const char *name)
+{
+	if (ok)
+		ksft_test_result_pass("%s\n", name);
+	else
+		ksft_test_result_fail("%s\n", name);
+}
+
+static void rate(const char *name, unsigned int n, time_t start)
+{
+	time_t ms = time_ms() - start;
+
+	ksft_print_msg("%s: %u segments in %ld ms, %ld a second\n", name, n,
+		       ms, n * 1000L / (ms ? ms : 1));
+}
+
+int main(int argc, char **argv)
+{
+	unsigned int n = 4000, i;
+	const char *part = "";
+	__u64 seed = 1;
+	bool ok = true;
+	time_t start;
+	int opt;
+
+	while ((opt = getopt(argc, argv, "s:n:p:")) != -1) {
+		if (opt == 's')
+			seed = strtoull(optarg, NULL, 0);
+		else if (opt == 'n')
+			n = strtoul(optarg, NULL, 0);
+		else if (opt == 'p')
+			part = optarg;
+		else
+			return KSFT_FAIL;
+	}
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	ksft_print_header();
+	ksft_set_plan(1 + !*part * 2);
+	ksft_print_msg("seed %llu, %u segments\n", seed, n);
+	wire_open();
+	if (strcmp(part, "live")) {
+		start = time_ms();
+		result(twins(seed, n), "twins come to the same verdict");
+		rate("twins", n, start);
+	}
+	if (!*part) {
+		for (i = 0; i < sizeof(found) / sizeof(*found); i++)
+			ok &= twin_case(found[i]);
+		result(ok, "what was found once");
+	}
+	if (strcmp(part, "twins")) {
+		start = time_ms();
+		result(live(seed, n), "connections survive");
+		rate("live", n, start);
+	}
+	if (ksft_get_fail_cnt())
+		ksft_exit_fail();
+	ksft_exit_pass();
+}

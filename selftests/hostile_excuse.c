@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Part of "hostile": the list of excuses, and which of them a segment has. What
+ * is not excused here is a failure, so that this file is the place to read in
+ * what the NIC differs from Linux 6.1, on purpose.
+ */
+#include <netinet/tcp.h>
+
+#include "hostile_excuse.h"
+
+const char * const excuse_names[EXCUSES] = {
+	[BRA_1] = "BRA-1: RST before RCV.NXT is outside, whatever it carries",
+	[BRA_3] = "BRA-3: RST in the window is challenged once, also where SACKed data ends",
+	[BRA_5] = "BRA-5: SYN at RCV.NXT is the end",
+	[BRA_6] = "BRA-6: SYN in the window is challenged every 3 s",
+	[RST_AT_EDGE] = "RFC 9293: the window's right edge is outside for RST",
+	[UNSENT_ACKED] = "RFC 9293: ACK of what was not sent is answered",
+	[NO_ACK_BIT] = "RFC 9293: SEG.SEQ is looked at before the ACK bit",
+	[OLD_ACK] = "RFC 5961 5.2: an old ACK in reach of MAX.SND.WND is fine",
+	[OLD_DATA] = "RFC 9293: wholly old data is not acceptable, nor is its ACK",
+	[ONE_TICK] = "RFC 7323 5.3 R1: not even one tick back",
+	[BEYOND_WINDOW] = "RFC 9293: data beyond the window is cut off",
+	[BEYOND_FIN] = "RFC 9293: data behind a FIN is ignored",
+	[WINDOW_AHEAD] = "RFC 9293: no window from a segment before SND.WL1, whatever it ACKs",
+	[OOW_RATE] = "one ACK for empty segments in 500 ms",
+	[URGENT] = "URG-2: goes up first",
+	[ON_DATA] = "the ACK is on data",
+};
+
+/* Of the case so far. */
+static struct scene scene;
+static bool challenged, syn_answered, oow_answered, hole;
+
+void excuse_begin(const struct scene *sc)
+{
+	scene = *sc;
+	challenged = false;
+	syn_answered = false;
+	oow_answered = false;
+	hole = scene.start == HOLE;
+}
+
+/* Bytes of header, as the segment says, and all its bytes. */
+static int header_of(const struct seg *s, int *total)
+{
+	int opt = s->n_opt + 12 * ((s->ts && scene.ts) + s->sack);
+	int words = 5 + (opt + 3) / 4;
+
+	*total = 4 * words + s->len;
+	return ((words + s->doff) & 15) * 4;
+}
+
+static bool dropped_by_both(const struct seg *s, const struct flow *f)
+{
+	int total, hlen = header_of(s, &total);
+
+	return s->bad_sum || s->ip_len || hlen < 20 || hlen > total ||
+	       (s->bad_ip_sum && f->family == AF_INET);
+}
+
+static int excuse_rst(__s32 d, __s32 end, __s32 wnd, int state)
+{
+	int e = NONE;
+
+	if (d == -1 && (state == TCP_CLOSE_WAIT || state == TCP_LAST_ACK ||
+			state == TCP_CLOSING))
+		return BRA_1 | FATAL;
+	if (d < 0 && end >= 0)
+		return BRA_1;
+	if (d == wnd)
+		return RST_AT_EDGE;
+	if (d <= 0 || d > wnd)
+		return NONE;
+	if (hole && scene.sack)
+		return BRA_3 | FATAL;
+	if (challenged)
+		e = BRA_3;
+	challenged = true;
+	return e;
+}
+
+static int excuse_syn(__s32 d, __s32 wnd)
+{
+	int e = NONE;
+
+	if (!d)
+		return BRA_5 | FATAL;
+	if (d < 0 || d >= wnd)
+		return NONE;
+	if (syn_answered)
+		e = BRA_6;
+	syn_answered = true;
+	return e;
+}
+
+static int excuse_empty(void)
+{
+	int e = oow_answered ? OOW_RATE : NONE;
+
+	oow_answered = true;
+	return e;
+}
+
+static int excuse_ack(const struct seg *s, const struct flow *f, __u32 isn,
+		      __u32 len, int state)
+{
+	__u32 ack = (s->from_nxt ? f->snd_nxt : f->snd_una) + s->ack;
+	__s32 acked = f->snd_una - isn;
+	__s32 back = f->snd_una - ack;
+	bool unsent = (__s32)(ack - f->snd_nxt) > 0;
+	int e = NONE;
+
+	if (back <= 0 && !unsent)
+		return NONE;
+	if (!len)
+		e = excuse_empty();
+	if (unsent)
+		return UNSENT_ACKED;
+	if (back > 1 << 30)
+		return e;
+	if (state == TCP_ESTABLISHED && back <= acked && back <= 1000 &&
+	    !(s->flags & CWR))
+		return NONE;
+	return len || s->flags & CWR ? OLD_ACK | FATAL : OLD_ACK;
+}
+
+/* In what may the two differ over this one? */
+int excuse_of(const struct seg *s, const struct flow *f, __u32 isn, int state)
+{
+	__s32 wnd = f->edge - f->rcv_nxt, d, len, end, total;
+	bool old_ts = s->ts && scene.ts && s->tsval < -1;
+	int e;
+
+	if (dropped_by_both(s, f))
+		return NONE;
+	d = s->seq + (s->from_edge ? wnd : 0);
+	len = -header_of(s, &total);
+	len += total;
+	end = d + len + !!(s->flags & FIN);
+	if (s->flags & RST)
+		return excuse_rst(d, end + !!(s->flags & SYN), wnd, state);
+	if (s->ts && scene.ts && s->tsval == -1)
+		return ONE_TICK | FATAL;
+	if (!(s->flags & (ACK | SYN))) {
+		if (end == d)
+			excuse_empty();
+		return NO_ACK_BIT;
+	}
+	if (old_ts && !s->n_opt)
+		return end == d && !(s->flags & SYN) ? excuse_empty() : NONE;
+	if (s->flags & SYN)
+		return excuse_syn(d, wnd);
+	if (old_ts) { /* may be hidden by other options */
+		excuse_empty();
+		return OOW_RATE;
+	}
+	if (d > wnd || end < 0 || (d < 0 && end == d))
+		return end == d ? excuse_empty() : NONE;
+	if (end == 0 && d < 0)
+		return OLD_DATA | FATAL;
+	e = excuse_ack(s, f, isn, end - d, state);
+	if (e)
+		return e;
+	if (s->flags & URG)
+		return hole ? URGENT | FATAL : URGENT | LAST; /* TRM-11 */
+	if (state == TCP_CLOSE_WAIT || state == TCP_CLOSING ||
+	    state == TCP_LAST_ACK)
+		return d < 0 && end > 0 ? BEYOND_FIN | FATAL : NONE;
+	if (d < wnd && d + len > wnd)
+		return BEYOND_WINDOW | FATAL;
+	hole |= d > 0 && end > d;
+	return scene.start == NO_WINDOW && d > 0 ? WINDOW_AHEAD | FATAL : NONE;
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Part of "hostile": where a plain and an offloaded socket may come to different
+ * verdicts over a segment, and why.
+ */
+#ifndef _HOSTILE_EXCUSE_H
+#define _HOSTILE_EXCUSE_H
+
+#include "hostile.h"
+
+/* Situations the segments find. */
+enum start {
+	ESTABLISHED,
+	UNACKED,	/* the host has data in flight */
+	HOLE,		/* something came out of order */
+	NO_WINDOW,	/* the peer's is shut, data waits */
+	MARKED,		/* by a router, and not yet confirmed */
+	CLOSE_WAIT,
+	FIN_WAIT1,
+	FIN_WAIT2,
+	CLOSING,
+	LAST_ACK,
+	STARTS,
+};
+
+/* Where the two may differ. */
+enum excuse {
+	NONE,
+	BRA_1,
+	BRA_3,
+	BRA_5,
+	BRA_6,
+	RST_AT_EDGE,
+	UNSENT_ACKED,
+	NO_ACK_BIT,
+	OLD_ACK,
+	OLD_DATA,
+	ONE_TICK,
+	BEYOND_WINDOW,
+	BEYOND_FIN,
+	WINDOW_AHEAD,
+	OOW_RATE,
+	URGENT,
+	ON_DATA,
+	EXCUSES,
+};
+
+#define FATAL	0x100	/* the two may go different ways */
+#define LAST	0x200	/* all that can be compared is where they end */
+
+/* What a case is like. */
+struct scene {
+	enum start start;
+	bool ts;
+	bool sack;
+};
+
+extern const char * const excuse_names[EXCUSES];
+
+void excuse_begin(const struct scene *scene);
+int excuse_of(const struct seg *s, const struct flow *f, __u32 isn, int state);
+
+#endif /* _HOSTILE_EXCUSE_H */
