@@ -5,6 +5,7 @@
  * held. Restores what the host's timers are computed from, so that the next
  * event happens when it would have happened.
  */
+#include <linux/random.h>
 #include <net/ip.h>
 #include <net/ipv6.h>
 #include <net/tcp.h>
@@ -13,7 +14,8 @@
 #include "host.h"
 
 /* While a connection is offloaded nothing from the wire may be acceptable to
- * the host: its window begins this far ahead of what it has received.
+ * the host: its window begins at least this far ahead of what it has received,
+ * at a place that nobody can know, and has no size.
  */
 #define CHIM_SHIELD	BIT(29)
 
@@ -324,10 +326,19 @@ void chim_state_shield(struct sock *sk)
 /**
  * chim_state_shield_rcv - RCV.NXT moved: move the receive window along
  * @sk: socket
+ *
+ * Its right edge lies one byte before its left one. A segment without data is
+ * on the wrong side of one of them, whatever its number; one with data would
+ * have to lie across both. Read as an amount the window is large, so that a
+ * program that reads sees no need to announce more.
  */
 void chim_state_shield_rcv(struct sock *sk)
 {
-	tcp_sk(sk)->rcv_wup = tcp_sk(sk)->rcv_nxt + CHIM_SHIELD;
+	struct tcp_sock *tp = tcp_sk(sk);
+
+	tp->rcv_wup = tp->rcv_nxt + CHIM_SHIELD +
+		      get_random_u32() % CHIM_SHIELD;
+	tp->rcv_wnd = -1;
 }
 
 /* Cut skb, which is in the retransmit queue, behind len bytes of payload.
