@@ -102,7 +102,7 @@ int main(int argc, char **argv)
 	}
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	ksft_print_header();
-	ksft_set_plan(1 + !*part * 2);
+	ksft_set_plan(1 + !*part * 3);
 	ksft_print_msg("seed %llu, %u segments\n", seed, n);
 	wire_open();
 	if (strcmp(part, "live")) {
@@ -114,6 +114,7 @@ int main(int argc, char **argv)
 		for (i = 0; i < sizeof(found) / sizeof(*found); i++)
 			ok &= twin_case(found[i]);
 		result(ok, "what was found once");
+		result(shielded(), "the host takes nothing meanwhile");
 	}
 	if (strcmp(part, "twins")) {
 		start = time_ms();

@@ -24,6 +24,7 @@ const char * const excuse_names[EXCUSES] = {
 	[WINDOW_AHEAD] = "RFC 9293: no window from a segment before SND.WL1, whatever it ACKs",
 	[OOW_RATE] = "one ACK for empty segments in 500 ms",
 	[URGENT] = "URG-2: goes up first",
+	[SLOW_PATH] = "OPT-1: by the slow path it goes up, and is to be sent again",
 	[ON_DATA] = "the ACK is on data",
 };
 
@@ -133,6 +134,8 @@ int excuse_of(const struct seg *s, const struct flow *f, __u32 isn, int state)
 
 	if (dropped_by_both(s, f))
 		return NONE;
+	if (s->ip_words && f->family == AF_INET)
+		return SLOW_PATH | FATAL;
 	d = s->seq + (s->from_edge ? wnd : 0);
 	len = -header_of(s, &total);
 	len += total;
@@ -146,6 +149,8 @@ int excuse_of(const struct seg *s, const struct flow *f, __u32 isn, int state)
 			excuse_empty();
 		return NO_ACK_BIT;
 	}
+	if (old_ts && scene.zero_ts)
+		return OOW_RATE | FATAL; /* there may be no TS.Recent yet */
 	if (old_ts && !s->n_opt)
 		return end == d && !(s->flags & SYN) ? excuse_empty() : NONE;
 	if (s->flags & SYN)

@@ -41,6 +41,7 @@ enum excuse {
 	WINDOW_AHEAD,
 	OOW_RATE,
 	URGENT,
+	SLOW_PATH,
 	ON_DATA,
 	EXCUSES,
 };
@@ -52,6 +53,7 @@ enum excuse {
 struct scene {
 	enum start start;
 	bool ts;
+	bool zero_ts;		/* in the SYN */
 	bool sack;
 };
 

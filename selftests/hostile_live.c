@@ -360,7 +360,9 @@ static bool plan(struct stream *s, struct seg *g, enum class c)
 		return false;
 	if (c == WINDOW_GAME && upto(20))
 		return false; /* each of them holds the stream up */
-	if ((c == PIECES || c == WITH_OPTIONS || c == FAR) &&
+	if (c == FAR && s->f.family == AF_INET6)
+		return false;
+	if ((c == PIECES || c == WITH_OPTIONS) &&
 	    (s->f.family == AF_INET6 || upto(4)))
 		return false;
 	plan_class(s, g, c);
