@@ -738,3 +738,7 @@ void chim_state_mirror(struct sock *sk, const struct chim_state *st)
 	tp->rcv_tstamp = (u32)active;
 	icsk->icsk_ack.lrcvtime = (u32)active;
 }
+
+#if IS_ENABLED(CONFIG_CHIMNEY_KUNIT_TEST)
+#include "host_state_test.c"
+#endif

@@ -335,3 +335,7 @@ int chim_nl_put_conn(struct chim_nl_sink *s, struct chim_conn *conn,
 		return -EMSGSIZE;
 	return 0;
 }
+
+#if IS_ENABLED(CONFIG_CHIMNEY_KUNIT_TEST)
+#include "netlink_fill_test.c"
+#endif

@@ -689,3 +689,7 @@ void chim_nic_exit(void)
 	rhashtable_destroy(&nic_table);
 	kmem_cache_destroy(nic_cache);
 }
+
+#if IS_ENABLED(CONFIG_CHIMNEY_KUNIT_TEST)
+#include "nic_conn_test.c"
+#endif

@@ -738,3 +738,7 @@ ack:
 	if (c->flags & NIC_ACK_NOW)
 		chim_nic_send_ack(c);
 }
+
+#if IS_ENABLED(CONFIG_CHIMNEY_KUNIT_TEST)
+#include "nic_input_test.c"
+#endif

@@ -697,3 +697,7 @@ void chim_nic_window_changed(struct nic_conn *c)
 	     want >= 2 * cur))
 		chim_nic_send_ack(c);
 }
+
+#if IS_ENABLED(CONFIG_CHIMNEY_KUNIT_TEST)
+#include "nic_output_test.c"
+#endif

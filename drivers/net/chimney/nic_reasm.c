@@ -264,3 +264,7 @@ u32 chim_nic_sack_blocks(struct nic_conn *c, struct nic_range *r, u32 max)
 		r[n++] = d->sacks[i];
 	return n;
 }
+
+#if IS_ENABLED(CONFIG_CHIMNEY_KUNIT_TEST)
+#include "nic_reasm_test.c"
+#endif

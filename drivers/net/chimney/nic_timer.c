@@ -415,3 +415,7 @@ out:
 	rcu_read_unlock();
 	return HRTIMER_NORESTART;
 }
+
+#if IS_ENABLED(CONFIG_CHIMNEY_KUNIT_TEST)
+#include "nic_timer_test.c"
+#endif
