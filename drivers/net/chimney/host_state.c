@@ -78,11 +78,6 @@ static ktime_t chim_from_jiffies(unsigned long j)
 	return ktime_add_ns(chim_base_ns, d * TICK_NSEC);
 }
 
-static ktime_t chim_from_jiffies32(u32 j)
-{
-	return chim_from_jiffies(jiffies + (s32)(j - tcp_jiffies32));
-}
-
 static unsigned long chim_to_jiffies(ktime_t t)
 {
 	s64 d = ktime_to_ns(ktime_sub(t, chim_base_ns));
@@ -136,10 +131,13 @@ static void chim_save_keepalive(const struct sock *sk,
 	const struct inet_connection_sock *icsk = inet_csk(sk);
 	const struct timer_list *t = chim_keepalive_timer(sk);
 	const struct tcp_sock *tp = tcp_sk(sk);
+	unsigned long now = jiffies;
 	ktime_t due;
 
-	d->ka_base = chim_from_jiffies32(tcp_jiffies32 -
-					 keepalive_time_elapsed(tp));
+	/* As keepalive_time_elapsed(), of one and the same moment. */
+	d->ka_base = chim_from_jiffies(now -
+				       min((u32)now - icsk->icsk_ack.lrcvtime,
+					   (u32)now - tp->rcv_tstamp));
 	d->keepalive = CHIM_IDLE;
 	if (!sock_flag(sk, SOCK_KEEPOPEN) || !timer_pending(t))
 		return;
@@ -645,7 +643,9 @@ static void chim_restore_keepalive(struct sock *sk,
 		icsk->icsk_ack.lrcvtime = (u32)active;
 		return;
 	}
-	due = jiffies + chim_jiffies_left(d->keepalive);
+	due = chim_to_jiffies(d->keepalive);
+	if (time_before(due, jiffies))
+		due = jiffies;
 	if (time_after(active, due - keepalive_time_when(tp)))
 		active = due - keepalive_time_when(tp);
 	tp->rcv_tstamp = (u32)active;

@@ -197,6 +197,26 @@ static void ka_is_saved(struct kunit *test)
 			chim_from_jiffies(chim_keepalive_timer(sk)->expires));
 }
 
+/* 32 bits of jiffies are 49 days at 1000 Hz: half of that is not ahead. */
+static void ka_idle_for_weeks(struct kunit *test)
+{
+	struct sock *sk = sock_of(test);
+	struct chim_delegated d = {};
+
+	ka_setup(sk, 3L << 30, 10 * HZ);
+	chim_save_keepalive(sk, &d);
+	KUNIT_EXPECT_LE(test, d.ka_base, ktime_get() - (3LL << 30) * TICK_NSEC +
+			10LL * NSEC_PER_SEC);
+	KUNIT_EXPECT_EQ(test, d.keepalive,
+			chim_from_jiffies(chim_keepalive_timer(sk)->expires));
+	/* Data that long ago, but probes were answered. */
+	ka_setup(sk, 3L << 30, 18 * HZ);
+	tcp_sk(sk)->rcv_tstamp = tcp_jiffies32 - 1 * HZ;
+	chim_save_keepalive(sk, &d);
+	KUNIT_EXPECT_EQ(test, d.keepalive, d.ka_base + 20LL * HZ * TICK_NSEC);
+	KUNIT_EXPECT_GE(test, d.ka_base, ktime_get() - 10LL * NSEC_PER_SEC);
+}
+
 /* The host's timer expires too early if the connection was used meanwhile. */
 static void ka_lazy_timer_is_corrected(struct kunit *test)
 {
@@ -931,6 +951,7 @@ static struct kunit_case host_state_cases[] = {
 	KUNIT_CASE(jiffies_left),
 	KUNIT_CASE(states_there_and_back),
 	KUNIT_CASE(ka_is_saved),
+	KUNIT_CASE(ka_idle_for_weeks),
 	KUNIT_CASE(ka_lazy_timer_is_corrected),
 	KUNIT_CASE(ka_probes_are_saved),
 	KUNIT_CASE(ka_probes_need_an_idle_connection),
