@@ -14,12 +14,18 @@ top=$(realpath "$(dirname "$(realpath "$0")")/../..")
 version=$(cat "$k/version")
 dir=${2:-$top/build/module-$version}
 shift $(($# < 2 ? $# : 2))
+# With the debug kernel the module has its KUnit tests, and counts which lines
+# have run.
+case $version in
+*-debug) set -- CONFIG_CHIMNEY_KUNIT_TEST=y GCOV_PROFILE=y "$@" ;;
+esac
 
 mkdir -p "$dir"
 exec 9> "$dir/.lock"
 flock 9
 rsync -a --delete --exclude='*.o' --exclude='*.ko' --exclude='*.mod' \
-	--exclude='*.mod.c' --exclude='.*.cmd' --exclude=.lock \
+	--exclude='*.mod.c' --exclude='*.gcno' --exclude='.*.cmd' \
+	--exclude=.lock \
 	--exclude='modules.order' --exclude='Module.symvers' \
 	--include='/Kbuild' --include='/drivers/***' --include='/include/***' \
 	--exclude='*' "$top/" "$dir/"
