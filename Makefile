@@ -18,7 +18,8 @@ VERSION := $(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' dkms.conf)
 
 export KERNEL LEAKS MEM TIMEOUT VTIME NOMOD MODULE LOG TESTS
 
-.PHONY: help all modules tools check check-debug lint demo bench vm shell
+.PHONY: help all modules tools check check-debug coverage lint demo bench
+.PHONY: vm shell
 .PHONY: install dkms-install clean deps mutants
 
 help:
@@ -33,6 +34,7 @@ help:
 	@echo '                   TESTS="a.sh b" for some of the tests'
 	@echo 'make check-debug   every test on a kernel that watches itself, which is'
 	@echo '                   built once: a quarter of an hour on two CPUs'
+	@echo 'make coverage      every test on the debug kernel, and which lines ran'
 	@echo 'make lint          static checks only'
 	@echo 'make mutants       break the module on purpose, see the tests notice'
 	@echo 'make demo          watch a connection go down the chimney and back'
@@ -66,6 +68,13 @@ check: deps
 
 check-debug: KERNEL = debug
 check-debug: check
+
+# What fails is told, and does not keep the figures back.
+coverage: deps
+	@rm -rf build/coverage
+	-@KERNEL=debug CHIMNEY_COVERAGE=$(CURDIR)/build/coverage \
+		selftests/qemu/check.sh
+	@selftests/qemu/coverage.py build/coverage
 
 vm: deps
 	@$(if $(RUN),,$(error make vm RUN="COMMAND ARGS"))

@@ -17,6 +17,7 @@
 #   MEM=N	MiB of memory, default 1024, for a debug kernel 2048
 #   TIMEOUT=N	seconds of real time until the guest is stopped, default 600
 #   LOG=F	console log, default build/log/vm-PID.log, removed on success
+#   CHIMNEY_COVERAGE=D  leave there what ran of the module, for coverage.py
 
 # shellcheck disable=SC2054	# qemu's options have commas
 set -eu -o pipefail
@@ -160,6 +161,11 @@ stop_at_complaint() {
 	kill "$1" 2> /dev/null || :
 }
 
+if [ -n "${CHIMNEY_COVERAGE:-}" ]; then
+	args+=(-chardev "file,id=coverage,path=$job/coverage"
+	       -device virtserialport,chardev=coverage,name=coverage)
+fi
+
 cats=()
 if [ -n "$shell" ]; then
 	args+=(-chardev "stdio,id=tty,signal=off"
@@ -190,6 +196,10 @@ else
 	cat "$job/qemu.err" >&2
 fi
 
+if [ -s "$job/coverage" ]; then
+	mkdir -p "$CHIMNEY_COVERAGE"
+	mv "$job/coverage" "$CHIMNEY_COVERAGE/${job##*.}.tar"
+fi
 result=$(tail -n 1 "$job/result" 2> /dev/null || :)
 bad=
 if [ "$rc" -eq 124 ] || [ "$rc" -eq 137 ]; then
