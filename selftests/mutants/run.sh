@@ -13,7 +13,6 @@ here=$(dirname "$(realpath "$0")")
 top=$(dirname "$(dirname "$here")")
 folder=drivers/net/chimney
 work=$top/build/mutants
-kernel=$("$top/selftests/qemu/kernel.sh")
 rm -rf "$work"
 mkdir -p "$work"
 cp -r "$top/Kbuild" "$top/include" "$top/drivers" "$work/"
@@ -22,10 +21,22 @@ killed=0
 survived=0
 broken=0
 
-# A module from the copy as it is
+# KUnit needs the debug kernel, and a module built with its suites.
+kernel_for() {
+	case $1 in
+	kunit.sh) echo debug ;;
+	*) echo "${KERNEL:-6.1}" ;;
+	esac
+}
+
+# build TEST: a module for it from the copy as it is
 build() {
-	make -s -C "$kernel/lib/modules/$(< "$kernel/version")/build" \
-		M="$work" modules > "$work/build.log" 2>&1
+	local k args=()
+
+	k=$("$top/selftests/qemu/kernel.sh" "$(kernel_for "$1")")
+	[ "$1" != kunit.sh ] || args=(CONFIG_CHIMNEY_KUNIT_TEST=y)
+	make -s -C "$k/lib/modules/$(< "$k/version")/build" M="$work" \
+		"${args[@]}" modules > "$work/build.log" 2>&1
 }
 
 # try TEST: does it pass with that module? Its first complaint is enough.
@@ -35,7 +46,8 @@ try() {
 	case $1 in
 	vt_*) vtime=1 ;;
 	esac
-	VTIME=$vtime MODULE=$work/$folder/chimney.ko TIMEOUT=900 setsid \
+	KERNEL=$(kernel_for "$1") VTIME=$vtime TIMEOUT=900 \
+		MODULE=$work/$folder/chimney.ko setsid \
 		"$top/selftests/qemu/vm.sh" "selftests/$1" > "$log" 2>&1 &
 	vm=$!
 	if grep -q '^not ok' < <(tail -n +1 -f --pid="$vm" "$log"); then
@@ -50,7 +62,7 @@ mutant() {
 	local name=$1 file=$folder/$2 script=$3 test=$4
 
 	sed -i "$script" "$work/$file"
-	if cmp -s "$work/$file" "$top/$file" || ! build; then
+	if cmp -s "$work/$file" "$top/$file" || ! build "$test"; then
 		echo "BROKEN   $name: does not apply or build any more"
 		broken=$((broken + 1))
 	elif try "$test"; then
@@ -85,7 +97,7 @@ while IFS= read -r line <&3; do
 	script=$(trim "${rest% | *}")
 	[ $# = 0 ] || [[ " $* " == *" $name "* ]] || continue
 	if [ -z "${sound[$test]:-}" ]; then
-		build
+		build "$test"
 		if try "$test"; then
 			sound[$test]=1
 		else
