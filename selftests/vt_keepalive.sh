@@ -522,6 +522,26 @@ user_timeout() {
 	is "${#KA_T[@]}" 10 "probes"
 }
 
+# Longer idle times that are allowed in mid-probes are no time that has passed:
+# up again, the connection has all of its time.
+user_timeout_goes_up() {
+	local n t i
+
+	ka_open raw 4
+	ka_keepalive 10 5 9
+	ka set "$n" user_timeout 60000
+	ka offload "$n"
+	ka_ping
+	i=$t
+	ka peer "$n" answer=0
+	ka wait "$n" probe 1 20000
+	ka update "$n" idle=100000
+	ka terminate "$n"
+	ka dies "$n" 300000
+	is "${KA[errno]}" ETIMEDOUT
+	between "$((KA[t] - i))" "$((60 * SEC))" "$((120 * SEC))" "death"
+}
+
 # ---- hand-over ----------------------------------------------------------
 
 idle_goes_down() {
@@ -769,6 +789,7 @@ ka_run "KA-13 BLD-2 new interval" update_interval
 ka_run "KA-13 BLD-2 new idle time" update_idle
 ka_run "KA1 options set while offloaded" options_while_offloaded
 ka_run "KA13 user timeout decides instead of the count" user_timeout
+ka_run "KA13 user timeout goes up in mid-probes" user_timeout_goes_up
 
 ka_run "KA-5 goes down in the idle time" idle_goes_down
 ka_run "KA-4 KA-5 goes down in mid-probes" probes_go_down

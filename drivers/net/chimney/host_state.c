@@ -646,7 +646,12 @@ static void chim_restore_keepalive(struct sock *sk,
 	due = chim_to_jiffies(d->keepalive);
 	if (time_before(due, jiffies))
 		due = jiffies;
-	if (time_after(active, due - keepalive_time_when(tp)))
+	/* With probes out it has been idle for long enough, unless more is
+	 * allowed since; what has not passed must not count against
+	 * TCP_USER_TIMEOUT [KA13].
+	 */
+	if (!d->ka_probe_count &&
+	    time_after(active, due - keepalive_time_when(tp)))
 		active = due - keepalive_time_when(tp);
 	tp->rcv_tstamp = (u32)active;
 	icsk->icsk_ack.lrcvtime = (u32)active;
