@@ -16,7 +16,7 @@ DESTDIR ?=
 PREFIX ?= /usr/local
 VERSION := $(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' dkms.conf)
 
-export KERNEL LEAKS MEM TIMEOUT VTIME NOMOD MODULE LOG TESTS
+export KERNEL LEAKS MEM CPUS TIMEOUT VTIME NOMOD MODULE LOG TESTS
 
 .PHONY: help all modules tools check check-debug coverage lint demo bench
 .PHONY: vm shell
@@ -41,7 +41,7 @@ help:
 	@echo 'make bench         measurements'
 	@echo 'make vm RUN="CMD"  run CMD there with the module loaded; VTIME=1 for'
 	@echo '                   virtual time, NOMOD=1 without the module, MEM=MiB,'
-	@echo '                   TIMEOUT=seconds, KERNEL=version'
+	@echo '                   CPUS=N, TIMEOUT=seconds, KERNEL=version'
 	@echo 'make shell         a shell there'
 	@echo 'make clean'
 	@echo

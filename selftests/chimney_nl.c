@@ -93,6 +93,12 @@ static int on_conn(const struct nlmsghdr *nlh, void *data)
 			      data);
 }
 
+static int on_listed(const struct nlmsghdr *nlh, void *data)
+{
+	++*(unsigned int *)data;
+	return MNL_CB_OK;
+}
+
 static int on_dev(const struct nlmsghdr *nlh, void *data)
 {
 	struct chim_nl_dev *dev = data;
@@ -105,10 +111,32 @@ static int on_dev(const struct nlmsghdr *nlh, void *data)
 	return mnl_attr_parse(nlh, sizeof(struct genlmsghdr), on_value, &v);
 }
 
+static int on_group_attr(const struct nlattr *attr, void *data)
+{
+	struct chim_nl *nl = data;
+
+	if (mnl_attr_get_type(attr) == CTRL_ATTR_MCAST_GRP_ID)
+		nl->events = mnl_attr_get_u32(attr);
+	return MNL_CB_OK;
+}
+
+/* There is one group only. */
+static int on_group(const struct nlattr *attr, void *data)
+{
+	return mnl_attr_parse_nested(attr, on_group_attr, data);
+}
+
 static int on_family_attr(const struct nlattr *attr, void *data)
 {
-	if (mnl_attr_get_type(attr) == CTRL_ATTR_FAMILY_ID)
-		*(__u16 *)data = mnl_attr_get_u16(attr);
+	struct chim_nl *nl = data;
+
+	switch (mnl_attr_get_type(attr)) {
+	case CTRL_ATTR_FAMILY_ID:
+		nl->family = mnl_attr_get_u16(attr);
+		break;
+	case CTRL_ATTR_MCAST_GROUPS:
+		return mnl_attr_parse_nested(attr, on_group, data);
+	}
 	return MNL_CB_OK;
 }
 
@@ -155,7 +183,7 @@ static struct nlmsghdr *start(struct chim_nl *nl, char *buf, int type, int cmd)
 	return nlh;
 }
 
-/* Sends a request and reads up to its acknowledgment. */
+/* Sends a request and reads up to its acknowledgment, or the dump's end. */
 static int ask(struct chim_nl *nl, struct nlmsghdr *req, mnl_cb_t on_reply,
 	       void *data)
 {
@@ -178,6 +206,8 @@ static int ask(struct chim_nl *nl, struct nlmsghdr *req, mnl_cb_t on_reply,
 				continue;
 			if (nlh->nlmsg_type == NLMSG_ERROR)
 				return verdict(nl, nlh);
+			if (nlh->nlmsg_type == NLMSG_DONE)
+				return *(int *)mnl_nlmsg_get_payload(nlh);
 			on_reply(nlh, data);
 		}
 	}
@@ -204,9 +234,27 @@ int chim_nl_open(struct chim_nl *nl)
 
 	nlh = start(nl, buf, GENL_ID_CTRL, CTRL_CMD_GETFAMILY);
 	mnl_attr_put_strz(nlh, CTRL_ATTR_FAMILY_NAME, CHIMNEY_FAMILY_NAME);
-	err = ask(nl, nlh, on_family, &nl->family);
+	err = ask(nl, nlh, on_family, nl);
 	if (err)
 		chim_nl_close(nl);
+	return err;
+}
+
+/**
+ * chim_nl_listen - have notifications sent here, where nobody reads them
+ * @nl: what to set up; for nothing else
+ */
+int chim_nl_listen(struct chim_nl *nl)
+{
+	int err = chim_nl_open(nl);
+
+	if (err)
+		return err;
+	if (mnl_socket_setsockopt(nl->sock, NETLINK_ADD_MEMBERSHIP,
+				  &nl->events, sizeof(nl->events)) < 0) {
+		err = -errno;
+		chim_nl_close(nl);
+	}
 	return err;
 }
 
@@ -311,6 +359,44 @@ int chim_nl_get(struct chim_nl *nl, const struct chim_nl_tuple *t,
 		struct chim_nl_conn *conn)
 {
 	return by_tuple(nl, CHIMNEY_CMD_CONN_GET, t, conn);
+}
+
+/**
+ * chim_nl_update - change one of the cached values of a connection
+ * @nl: connection to the module
+ * @t: which
+ * @attr: CHIMNEY_A_CACHED_*, of 32 bits
+ * @value: what to set it to
+ */
+int chim_nl_update(struct chim_nl *nl, const struct chim_nl_tuple *t,
+		   int attr, __u32 value)
+{
+	char buf[NL_ROOM];
+	struct nlmsghdr *nlh;
+	struct nlattr *nest;
+
+	nlh = start(nl, buf, nl->family, CHIMNEY_CMD_CONN_UPDATE);
+	put_tuple(nlh, t);
+	nest = mnl_attr_nest_start(nlh, CHIMNEY_A_CONN_CACHED);
+	mnl_attr_put_u32(nlh, attr, value);
+	mnl_attr_nest_end(nlh, nest);
+	return ask(nl, nlh, on_conn, NULL);
+}
+
+/**
+ * chim_nl_dump - list all connections
+ * @nl: connection to the module
+ * @conns: set to how many there are
+ */
+int chim_nl_dump(struct chim_nl *nl, unsigned int *conns)
+{
+	char buf[NL_ROOM];
+	struct nlmsghdr *nlh;
+
+	*conns = 0;
+	nlh = start(nl, buf, nl->family, CHIMNEY_CMD_CONN_GET);
+	nlh->nlmsg_flags |= NLM_F_DUMP;
+	return ask(nl, nlh, on_listed, conns);
 }
 
 int chim_nl_dev(struct chim_nl *nl, unsigned int ifindex,

@@ -16,6 +16,7 @@ struct chim_nl {
 	struct mnl_socket *sock;
 	__u32 seq;
 	__u16 family;
+	__u32 events;		/* the multicast group */
 	char msg[128];
 };
 
@@ -44,6 +45,7 @@ struct chim_nl_dev {
 };
 
 int chim_nl_open(struct chim_nl *nl);
+int chim_nl_listen(struct chim_nl *nl);
 void chim_nl_close(struct chim_nl *nl);
 int chim_nl_tuple_of(int fd, struct chim_nl_tuple *t);
 
@@ -52,8 +54,11 @@ int chim_nl_offload(struct chim_nl *nl, const struct chim_nl_tuple *t,
 		    struct chim_nl_conn *conn);
 int chim_nl_terminate(struct chim_nl *nl, const struct chim_nl_tuple *t,
 		      struct chim_nl_conn *conn);
+int chim_nl_update(struct chim_nl *nl, const struct chim_nl_tuple *t,
+		   int attr, __u32 value);
 int chim_nl_get(struct chim_nl *nl, const struct chim_nl_tuple *t,
 		struct chim_nl_conn *conn);
+int chim_nl_dump(struct chim_nl *nl, unsigned int *conns);
 
 int chim_nl_dev(struct chim_nl *nl, unsigned int ifindex,
 		struct chim_nl_dev *dev);

@@ -80,28 +80,32 @@ static int net_new(void)
 	return open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 }
 
+/* Of one command each, because starting one takes time. */
 static bool net_made(void)
 {
 	net_peer_ns = net_new();
 	if (net_peer_ns < 0 ||
-	    run("sysctl -qw net.ipv6.conf.default.accept_dad=0") ||
-	    run("ip link set lo up"))
+	    run("sysctl -qw net.ipv6.conf.default.accept_dad=0"))
 		return false;
 	net_host_ns = net_new();
 	if (net_host_ns < 0 ||
 	    run("sysctl -qw net.ipv6.conf.default.accept_dad=0") ||
-	    run("ip link set lo up") ||
-	    run("ip link add veth0 type veth peer veth1 netns /proc/%d/fd/%d",
-		getpid(), net_peer_ns) ||
-	    run("ip link set veth0 up") ||
-	    run("ip link add link veth0 name chim0 type chimney") ||
-	    run("ip address add 192.0.2.1/24 dev chim0") ||
-	    run("ip address add 2001:db8::1/64 dev chim0 nodad"))
+	    run("ip -batch - <<-END\n"
+		"link set lo up\n"
+		"link add veth0 type veth peer veth1 netns /proc/%d/fd/%d\n"
+		"link set veth0 up\n"
+		"link add link veth0 name chim0 type chimney\n"
+		"address add 192.0.2.1/24 dev chim0\n"
+		"address add 2001:db8::1/64 dev chim0 nodad\n"
+		"END", getpid(), net_peer_ns))
 		return false;
 	if (net_enter(net_peer_ns) ||
-	    run("ip address add 192.0.2.2/24 dev veth1") ||
-	    run("ip address add 2001:db8::2/64 dev veth1 nodad") ||
-	    run("ip link set veth1 up") ||
+	    run("ip -batch - <<-END\n"
+		"link set lo up\n"
+		"address add 192.0.2.2/24 dev veth1\n"
+		"address add 2001:db8::2/64 dev veth1 nodad\n"
+		"link set veth1 up\n"
+		"END") ||
 	    net_enter(net_host_ns) ||
 	    run("ip link set chim0 up"))
 		return false;
@@ -216,7 +220,7 @@ static int pair_make(struct pair *p, int kind, bool accepted)
 	if (fd < 0)
 		return -1;
 	one = net_connect(kind, accepted, net_port(fd));
-	two = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
+	two = one < 0 ? -1 : accept4(fd, NULL, NULL, SOCK_CLOEXEC);
 	close(fd);
 	p->sk = accepted ? two : one;
 	p->peer = accepted ? one : two;

@@ -6,6 +6,8 @@
 
 # shellcheck source=selftests/lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=selftests/module_lib.sh
+. "$(dirname "$0")/module_lib.sh"
 # shellcheck source=selftests/stream_lib.sh
 . "$(dirname "$0")/stream_lib.sh"
 
@@ -31,17 +33,6 @@ addresses_at() {
 		address replace 2001:db8::1/64 dev $1 nodad
 		link set $1 up
 	EOC
-}
-
-module_file() {
-	local job
-
-	if [ -n "${CHIMNEY_MODULE:-}" ]; then
-		echo "$CHIMNEY_MODULE"
-		return
-	fi
-	job=$(sed -nE 's/.* job=([^ ]+).*/\1/p' /proc/cmdline)
-	sed -n 's/^MODULE=//p' "$job/env"
 }
 
 unload() {

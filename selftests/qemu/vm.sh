@@ -15,6 +15,7 @@
 #   KERNEL=V	version prefix of the kernel, default 6.1; or "debug"
 #   LEAKS=1	look for lost memory at the end; with KERNEL=debug
 #   MEM=N	MiB of memory, default 1024, for a debug kernel 2048
+#   CPUS=N	processors, default 2; one in virtual time
 #   TIMEOUT=N	seconds of real time until the guest is stopped, default 600
 #   LOG=F	console log, default build/log/vm-PID.log, removed on success
 #   CHIMNEY_COVERAGE=D  leave there what ran of the module, for coverage.py
@@ -44,6 +45,7 @@ else
 fi
 vtime=${VTIME:-}
 leaks=${LEAKS:-}
+cpus=${CPUS:-2}
 limit=${TIMEOUT:-600}
 [ -n "$shell" ] && limit=${TIMEOUT:-86400}
 
@@ -138,9 +140,9 @@ if [ -n "$vtime" ]; then
 	       -rtc "base=2026-01-01T00:00:00,clock=vm")
 	append+=" noreplace-smp nowatchdog tsc=reliable"
 elif [ "$("$qemu_dir/accel.sh" "$k" "$initrd")" = kvm ]; then
-	args+=(-smp 2 -accel kvm -cpu host)
+	args+=(-smp "$cpus" -accel kvm -cpu host)
 else
-	args+=(-smp 2 -accel "tcg,thread=multi")
+	args+=(-smp "$cpus" -accel "tcg,thread=multi")
 	append+=" tsc=reliable"
 fi
 args+=(-append "$append")
