@@ -12,6 +12,7 @@
 #include <net/net_trackers.h>
 #include <net/sock.h>
 
+#include "compat.h"
 #include "offload.h"
 
 #define CHIM_VERSION	"0.1"
@@ -213,6 +214,9 @@ extern struct rtnl_link_ops chim_link_ops;
 struct chim_dev *chim_dev_from(struct net_device *dev);
 void chim_dev_counters(struct chim_dev *cd, u64 *v);
 void chim_dev_rx_wait(struct chim_dev *cd);
+int chim_dev_newlink(struct net_device *dev,
+		     struct rtnl_newlink_params *params,
+		     struct netlink_ext_ack *extack);
 int chim_dev_init(void);
 void chim_dev_exit(void);
 

@@ -24,8 +24,8 @@
 #define CHIM_OFFLOADS	(NETIF_F_SG | NETIF_F_HW_CSUM | NETIF_F_FRAGLIST | \
 			 NETIF_F_GSO_SOFTWARE | NETIF_F_GSO_ENCAP_ALL)
 
-/* No lock is needed to pass a frame on, no VLAN is filtered here. */
-#define CHIM_ALWAYS_ON	(NETIF_F_LLTX | NETIF_F_GSO_ROBUST | \
+/* No VLAN is filtered here. */
+#define CHIM_ALWAYS_ON	(NETIF_F_GSO_ROBUST | \
 			 NETIF_F_HW_VLAN_CTAG_TX | NETIF_F_HW_VLAN_STAG_TX | \
 			 NETIF_F_HW_VLAN_CTAG_FILTER | \
 			 NETIF_F_HW_VLAN_STAG_FILTER)
@@ -66,10 +66,10 @@ void chim_dev_counters(struct chim_dev *cd, u64 *v)
 
 		cnt = per_cpu_ptr(cd->counters, cpu);
 		do {
-			start = u64_stats_fetch_begin_irq(&cnt->syncp);
+			start = u64_stats_fetch_begin(&cnt->syncp);
 			for (i = 0; i < CHIM_CNT_MAX; i++)
 				snap[i] = u64_stats_read(&cnt->v[i]);
-		} while (u64_stats_fetch_retry_irq(&cnt->syncp, start));
+		} while (u64_stats_fetch_retry(&cnt->syncp, start));
 
 		for (i = 0; i < CHIM_CNT_MAX; i++)
 			v[i] += snap[i];
@@ -239,6 +239,7 @@ static int chim_init(struct net_device *dev)
 
 	dev->features = CHIM_OFFLOADS | CHIM_ALWAYS_ON |
 			(lower->features & CHIM_INHERITED);
+	chim_set_lltx(dev); /* passing a frame on takes no lock */
 	dev->hw_features = CHIM_OFFLOADS;
 	dev->vlan_features = CHIM_OFFLOADS |
 			     (lower->vlan_features & CHIM_INHERITED);
@@ -474,15 +475,26 @@ static int chim_check_lower(struct net_device *lower, struct nlattr *attr,
 	return 0;
 }
 
-static int chim_newlink(struct net *src_net, struct net_device *dev,
-			struct nlattr *tb[], struct nlattr *data[],
-			struct netlink_ext_ack *extack)
+/**
+ * chim_dev_newlink - make a device of kind "chimney"
+ * @dev: the device, set up
+ * @params: what the request says
+ * @extack: gets the reason of a refusal
+ *
+ * Context: Process, rtnl_mutex held.
+ * Return: 0 or a negative error.
+ */
+int chim_dev_newlink(struct net_device *dev,
+		     struct rtnl_newlink_params *params,
+		     struct netlink_ext_ack *extack)
 {
+	struct net *link_net = rtnl_newlink_link_net(params);
 	struct chim_dev *cd = netdev_priv(dev);
+	struct nlattr **tb = params->tb;
 	struct net_device *lower;
 	int err;
 
-	lower = __dev_get_by_index(src_net, nla_get_u32(tb[IFLA_LINK]));
+	lower = __dev_get_by_index(link_net, nla_get_u32(tb[IFLA_LINK]));
 	if (!lower) {
 		NL_SET_ERR_MSG_ATTR(extack, tb[IFLA_LINK],
 				    "chimney: Lower device does not exist");
@@ -548,7 +560,7 @@ struct rtnl_link_ops chim_link_ops = {
 	.priv_size	= sizeof(struct chim_dev),
 	.setup		= chim_setup,
 	.validate	= chim_validate,
-	.newlink	= chim_newlink,
+	.newlink	= chim_compat_newlink,
 	.dellink	= chim_dellink,
 	.get_link_net	= chim_get_link_net,
 };

@@ -16,7 +16,7 @@ static bool chim_fast_open(const struct sock *sk)
 	const struct tcp_sock *tp = tcp_sk(sk);
 
 	return rcu_access_pointer(tp->fastopen_rsk) || tp->fastopen_req ||
-	       inet_sk(sk)->defer_connect;
+	       inet_test_bit(DEFER_CONNECT, sk);
 }
 
 /* As NL_SET_ERR_MSG_MOD() does. */
@@ -42,6 +42,20 @@ static const char *chim_obstacle(struct sock *sk)
 	if (rcu_access_pointer(tp->md5sig_info))
 		return WHY("the socket uses TCP MD5 signatures");
 #endif
+#ifdef CONFIG_TCP_AO
+	if (rcu_access_pointer(tp->ao_info))
+		return WHY("the socket uses TCP authentication (TCP-AO)");
+#endif
+#if IS_ENABLED(CONFIG_INET_PSP)
+	if (rcu_access_pointer(sk->psp_assoc))
+		return WHY("the socket is encrypted by PSP");
+#endif
+	if (chim_usec_ts(tp))
+		return WHY("the socket's timestamps count microseconds");
+	if (tcp_ecn_mode_accecn(tp))
+		return WHY("the connection uses accurate ECN");
+	if (tcp_rto_max(sk) != TCP_RTO_MAX)
+		return WHY("the socket limits its retransmission timeout");
 	if (tp->repair)
 		return WHY("the socket is in repair mode");
 #ifdef CONFIG_XFRM

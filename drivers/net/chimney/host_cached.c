@@ -17,8 +17,9 @@ static u32 chim_flow_label(const struct sock *sk)
 	u32 label;
 
 	if (np->flow_label & IPV6_FLOWLABEL_MASK || !sk->sk_txhash ||
-	    !(np->autoflowlabel_set ? np->autoflowlabel :
-				      ip6_default_np_autolabel(sock_net(sk))))
+	    !(inet6_test_bit(AUTOFLOWLABEL_SET, sk) ?
+	      inet6_test_bit(AUTOFLOWLABEL, sk) :
+	      ip6_default_np_autolabel(sock_net(sk))))
 		return ntohl(np->flow_label & IPV6_FLOWLABEL_MASK);
 	/* As the host labels on its own, so that the path stays the same. */
 	label = ntohl((__force __be32)rol32(sk->sk_txhash, 16) &
@@ -151,8 +152,10 @@ void chim_cached_to_socket(struct sock *sk, const struct chim_update *upd)
 			inet6_sk(sk)->hop_limit = c->ttl;
 		if (upd->set & CHIM_SET_TOS)
 			inet6_sk(sk)->tclass = c->tos;
-		if (upd->set & CHIM_SET_FLOW_LABEL)
+		if (upd->set & CHIM_SET_FLOW_LABEL) {
 			inet6_sk(sk)->flow_label = c->flow_label;
+			__sk_dst_reset(sk); /* routes are chosen by it */
+		}
 #endif
 	}
 }

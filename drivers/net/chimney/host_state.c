@@ -10,7 +10,6 @@
 #include <net/ipv6.h>
 #include <net/tcp.h>
 
-#include "compat.h"
 #include "host.h"
 
 /* While a connection is offloaded nothing from the wire may be acceptable to
@@ -125,7 +124,7 @@ void chim_state_save_const(const struct sock *sk, struct chim_const *k)
 	k->tsoffset = tp->tsoffset; /* TS-7 */
 }
 
-static void chim_save_keepalive(const struct sock *sk,
+static void chim_save_keepalive(struct sock *sk,
 				struct chim_delegated *d)
 {
 	const struct inet_connection_sock *icsk = inet_csk(sk);
@@ -178,7 +177,7 @@ static void chim_save_retransmit(struct sock *sk, struct chim_delegated *d)
 	d->retransmit = CHIM_IDLE;
 	switch (icsk->icsk_pending) {
 	case ICSK_TIME_RETRANS:
-		d->retransmit = chim_from_jiffies(icsk->icsk_timeout);
+		d->retransmit = chim_from_jiffies(tcp_timeout_expires(sk));
 		break;
 	case ICSK_TIME_LOSS_PROBE:
 	case ICSK_TIME_REO_TIMEOUT:
@@ -190,10 +189,11 @@ static void chim_save_retransmit(struct sock *sk, struct chim_delegated *d)
 		break;
 	case ICSK_TIME_PROBE0:
 		if (tp->snd_wnd) {
-			d->override = chim_from_jiffies(icsk->icsk_timeout);
+			d->override =
+				chim_from_jiffies(tcp_timeout_expires(sk));
 			return;
 		}
-		d->retransmit = chim_from_jiffies(icsk->icsk_timeout);
+		d->retransmit = chim_from_jiffies(tcp_timeout_expires(sk));
 		if (icsk->icsk_probes_out) /* PST-7 */
 			d->rtx_count = max_t(u8, icsk->icsk_backoff, 1);
 		else
@@ -206,7 +206,7 @@ static void chim_save_retransmit(struct sock *sk, struct chim_delegated *d)
 		d->rtx_count = icsk->icsk_retransmits;
 	d->backoff = icsk->icsk_backoff;
 	if (icsk->icsk_retransmits && tp->retrans_stamp)
-		d->total_rt = (u64)(tcp_time_stamp_raw() -
+		d->total_rt = (u64)(tcp_clock_ms() -
 				    tp->retrans_stamp) * NSEC_PER_MSEC;
 }
 
@@ -274,6 +274,23 @@ void chim_state_save(struct sock *sk, struct chim_state *st)
 	d->buffered_data = tcp_inq(sk);
 }
 
+static void chim_stop_timers(struct sock *sk)
+{
+	struct inet_connection_sock *icsk = inet_csk(sk);
+	struct tcp_sock *tp = tcp_sk(sk);
+
+	if (hrtimer_try_to_cancel(&tp->pacing_timer) == 1)
+		__sock_put(sk);
+	if (hrtimer_try_to_cancel(&tp->compressed_ack_timer) == 1)
+		__sock_put(sk);
+	/* A handler that runs right now looks without the lock. */
+	WRITE_ONCE(icsk->icsk_pending, 0);
+	WRITE_ONCE(icsk->icsk_ack.pending, 0);
+	sk_stop_timer(sk, chim_retransmit_timer(sk));
+	sk_stop_timer(sk, &icsk->icsk_delack_timer);
+	sk_stop_timer(sk, chim_keepalive_timer(sk));
+}
+
 /**
  * chim_state_shield - make the socket inert while the NIC runs it
  * @sk: socket
@@ -291,9 +308,7 @@ void chim_state_shield(struct sock *sk)
 	struct tcp_sock *tp = tcp_sk(sk);
 	struct sk_buff *skb;
 
-	tcp_clear_xmit_timers(sk);
-	icsk->icsk_pending = 0;
-	icsk->icsk_ack.pending = 0;
+	chim_stop_timers(sk);
 	tp->compressed_ack = 0;
 	icsk->icsk_ca_state = TCP_CA_Open;
 	icsk->icsk_retransmits = 0;
@@ -562,7 +577,7 @@ static void chim_restore_congestion(struct sock *sk,
 		tp->rtt_seq = d->snd_max;
 		icsk->icsk_rto = usecs_to_jiffies((tp->srtt_us >> 3) +
 						  tp->rttvar_us);
-		icsk->icsk_rto = min_t(u32, icsk->icsk_rto, TCP_RTO_MAX);
+		icsk->icsk_rto = min_t(u32, icsk->icsk_rto, tcp_rto_max(sk));
 	}
 }
 
@@ -595,15 +610,15 @@ static void chim_restore_retransmit(struct sock *sk,
 		icsk->icsk_retransmits = d->rtx_count;
 		icsk->icsk_backoff = d->backoff;
 		icsk->icsk_rto = min_t(u64, (u64)icsk->icsk_rto << shift,
-				       TCP_RTO_MAX);
+				       tcp_rto_max(sk));
 		if (d->rtx_count || d->total_rt) /* 0 is none */
-			tp->retrans_stamp = (tcp_time_stamp_raw() -
-				(u32)div_u64(d->total_rt, NSEC_PER_MSEC)) ? : 1;
+			tp->retrans_stamp = (u32)(tcp_clock_ms() -
+				div_u64(d->total_rt, NSEC_PER_MSEC)) ? : 1;
 		inet_csk_reset_xmit_timer(sk, ICSK_TIME_RETRANS,
 					  d->retransmit == CHIM_IDLE ?
 					  icsk->icsk_rto :
 					  chim_jiffies_left(d->retransmit),
-					  TCP_RTO_MAX);
+					  tcp_rto_max(sk));
 	} else if (!d->snd_wnd && d->retransmit != CHIM_IDLE) { /* PST-7 */
 		icsk->icsk_probes_out = d->rtx_count;
 		icsk->icsk_backoff = d->rtx_count ? : d->snd_wnd_probe_count;
@@ -613,14 +628,14 @@ static void chim_restore_retransmit(struct sock *sk,
 							 NSEC_PER_USEC));
 		inet_csk_reset_xmit_timer(sk, ICSK_TIME_PROBE0,
 					  chim_jiffies_left(d->retransmit),
-					  TCP_RTO_MAX);
+					  tcp_rto_max(sk));
 	} else if (tcp_send_head(sk)) {
 		/* What waits is not to wait for ever (RFC 2525 2.12). */
 		inet_csk_reset_xmit_timer(sk, ICSK_TIME_PROBE0,
 					  d->override == CHIM_IDLE ?
 					  tcp_probe0_base(sk) :
 					  chim_jiffies_left(d->override),
-					  TCP_RTO_MAX);
+					  tcp_rto_max(sk));
 	}
 }
 
@@ -638,7 +653,7 @@ static void chim_restore_keepalive(struct sock *sk,
 	if (time_after(active, jiffies))
 		active = jiffies;
 	if (d->keepalive == CHIM_IDLE || !sock_flag(sk, SOCK_KEEPOPEN)) {
-		inet_csk_delete_keepalive_timer(sk);
+		sk_stop_timer(sk, chim_keepalive_timer(sk));
 		tp->rcv_tstamp = (u32)active;
 		icsk->icsk_ack.lrcvtime = (u32)active;
 		return;
@@ -657,7 +672,7 @@ static void chim_restore_keepalive(struct sock *sk,
 	icsk->icsk_ack.lrcvtime = (u32)active;
 	if (d->ka_probe_count && !icsk->icsk_pending)
 		icsk->icsk_probes_out = d->ka_probe_count;
-	inet_csk_reset_keepalive_timer(sk, due - jiffies);
+	sk_reset_timer(sk, chim_keepalive_timer(sk), due);
 }
 
 /**
@@ -675,11 +690,11 @@ void chim_state_restore(struct sock *sk, const struct chim_state *st,
 	struct inet_connection_sock *icsk = inet_csk(sk);
 	struct tcp_sock *tp = tcp_sk(sk);
 
-	tp->tcp_clock_cache = tcp_clock_ns();
-	tp->tcp_mstamp = div_u64(tp->tcp_clock_cache, NSEC_PER_USEC);
+	tcp_mstamp_refresh_inline(tp);
 
 	tp->rcv_wup = tp->rcv_nxt;
 	tp->rcv_wnd = d->rcv_wnd;
+	chim_set_max_window(tp);
 	tp->rcv_ssthresh = max(tp->rcv_ssthresh,
 			       min(tp->window_clamp, d->rcv_wnd));
 	WRITE_ONCE(tp->snd_nxt, d->snd_max);

@@ -94,13 +94,13 @@ static int chim_nl_dev_get_doit(struct sk_buff *skb, struct genl_info *info)
  */
 static int chim_nl_check_dump(struct netlink_callback *cb)
 {
-	const struct genl_dumpit_info *info = genl_dumpit_info(cb);
-	int i;
+	unsigned int i, max = genl_dumpit_info(cb)->op.maxattr;
+	struct nlattr **attrs = genl_info_dump(cb)->attrs;
 
-	for (i = 1; i <= info->op.maxattr; i++) {
-		if (!info->attrs[i])
+	for (i = 1; i <= max; i++) {
+		if (!attrs[i])
 			continue;
-		CHIM_NL_REFUSE(cb->extack, info->attrs[i],
+		CHIM_NL_REFUSE(cb->extack, attrs[i],
 			       "a dump takes no attributes");
 		return -EINVAL;
 	}
@@ -495,8 +495,8 @@ void chim_nl_notify_dev(struct chim_dev *cd)
 
 /* The family */
 
-static int chim_nl_pre_doit(const struct genl_ops *ops, struct sk_buff *skb,
-			    struct genl_info *info)
+static int chim_nl_pre_doit(const struct genl_split_ops *ops,
+			    struct sk_buff *skb, struct genl_info *info)
 {
 	void *obj;
 
@@ -517,8 +517,8 @@ static int chim_nl_pre_doit(const struct genl_ops *ops, struct sk_buff *skb,
 	return 0;
 }
 
-static void chim_nl_post_doit(const struct genl_ops *ops, struct sk_buff *skb,
-			      struct genl_info *info)
+static void chim_nl_post_doit(const struct genl_split_ops *ops,
+			      struct sk_buff *skb, struct genl_info *info)
 {
 	if (ops->internal_flags & CHIM_NL_NEED_DEV)
 		rtnl_unlock();

@@ -204,7 +204,7 @@ static int chim_nl_put_secrets(const struct chim_nl_sink *s,
 	struct sk_buff *skb = s->skb;
 	u32 ts_time = 0;
 
-	/* The same clock as tcp_time_stamp_raw() [TS-3] */
+	/* The same clock as tcp_clock_ms() [TS-3] */
 	if (c->flags & CHIMNEY_CONST_FLAG_TIMESTAMP)
 		ts_time = div_u64(ktime_to_ns(s->now),
 				  NSEC_PER_SEC / TCP_TS_HZ) + c->tsoffset;
@@ -317,7 +317,7 @@ int chim_nl_put_conn(struct chim_nl_sink *s, struct chim_conn *conn,
 	struct sock *sk = conn->sk;
 	uid_t uid;
 
-	uid = from_kuid_munged(s->user_ns, sock_i_uid(sk));
+	uid = from_kuid_munged(s->user_ns, sk_uid(sk));
 	s->hz = READ_ONCE(conn->cd->params.hz);
 	s->now = ktime_get();
 

@@ -223,16 +223,14 @@ static int chim_nl_get_tuple(struct nlattr *nest, struct chim_nl_tuple *t,
 static struct sock *chim_nl_lookup(struct net *net,
 				   const struct chim_nl_tuple *t, int ifindex)
 {
-	struct inet_hashinfo *hashinfo = net->ipv4.tcp_death_row.hashinfo;
-
 	if (ipv6_addr_v4mapped(&t->local))
-		return __inet_lookup_established(net, hashinfo,
+		return __inet_lookup_established(net,
 						 t->remote.s6_addr32[3],
 						 t->rport,
 						 t->local.s6_addr32[3],
 						 ntohs(t->lport), ifindex, 0);
 #if IS_ENABLED(CONFIG_IPV6)
-	return __inet6_lookup_established(net, hashinfo, &t->remote, t->rport,
+	return __inet6_lookup_established(net, &t->remote, t->rport,
 					  &t->local, ntohs(t->lport), ifindex,
 					  0);
 #else

@@ -229,8 +229,8 @@ static int nic_initiate(struct chim_dev *cd, struct chim_conn *host,
 	nic_key_of(&c->key, cd, k);
 	c->host = host;
 	c->ip_id = 0x8000 | get_random_u16(); /* SND-14, SEC-9 */
-	hrtimer_init(&c->timer, CLOCK_MONOTONIC, HRTIMER_MODE_ABS_SOFT);
-	c->timer.function = chim_nic_timer;
+	hrtimer_setup(&c->timer, chim_nic_timer, CLOCK_MONOTONIC,
+		      HRTIMER_MODE_ABS_SOFT);
 	c->flags = NIC_HOLD;
 
 	err = rhashtable_lookup_insert_fast(&nic_table, &c->node,

@@ -5,7 +5,6 @@
  * Called by chim_nic_rx() and by the host's forward call; everything here
  * lives under the connection lock.
  */
-#include <asm/unaligned.h>
 #include <net/inet_ecn.h>
 #include <net/ip.h>
 #include <net/ipv6.h>
@@ -626,7 +625,7 @@ static void nic_ecn(struct nic_conn *c, const struct nic_seg *s,
 {
 	u8 ds;
 
-	if (!(c->ecn & TCP_ECN_OK))
+	if (!(c->ecn & TCP_ECN_MODE_RFC3168))
 		return;
 	ds = skb->protocol == htons(ETH_P_IP) ? ip_hdr(skb)->tos :
 						ipv6_get_dsfield(ipv6_hdr(skb));
