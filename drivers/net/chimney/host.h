@@ -24,6 +24,7 @@ void chim_sock_apply(struct sock *sk, struct chim_conn *conn,
 		     struct chim_indication *ind);
 void chim_sock_add_stats(struct sock *sk, const struct chim_conn_stats *stats);
 u32 chim_sock_rcv_edge(const struct sock *sk);
+void chim_sock_hear(struct sock *sk, u8 tcp_flags);
 bool chim_sock_is_special(const struct sk_buff *skb);
 struct sk_buff *chim_sock_clone(struct sk_buff *skb, gfp_t gfp);
 

@@ -375,32 +375,23 @@ static void chim_kick(struct sock *sk)
 		sock_hold(sk);
 }
 
-/* What the host would have done at the end of the connection. */
+/* What ended the connection happens to the host as well. */
 static void chim_finish(struct sock *sk, const struct chim_state *st,
 			u8 reason)
 {
-	int err = ECONNRESET;
-
 	switch (st->delegated.state) {
 	case CHIMNEY_TCP_STATE_TIME_WAIT: /* TWT-1 */
-		local_bh_disable();
-		tcp_time_wait(sk, TCP_TIME_WAIT, 0);
-		local_bh_enable();
-		return;
-	case CHIMNEY_TCP_STATE_CLOSED:
+		/* All is acknowledged; that it is comes last. */
+		inet_sk_set_state(sk, TCP_CLOSING);
+		chim_sock_hear(sk, TCPHDR_ACK);
 		break;
-	default:
-		return;
+	case CHIMNEY_TCP_STATE_CLOSED:
+		if (reason == CHIMNEY_REASON_ABORT)
+			chim_sock_hear(sk, TCPHDR_RST);
+		else if (reason != CHIMNEY_REASON_TIMEOUT_EXPIRATION)
+			chim_sock_hear(sk, TCPHDR_ACK); /* of LAST_ACK's FIN */
+		break;
 	}
-	local_bh_disable();
-	if (reason == CHIMNEY_REASON_ABORT) {
-		if (sk->sk_state == TCP_CLOSE_WAIT)
-			err = EPIPE;
-		tcp_done_with_error(sk, err);
-	} else if (reason != CHIMNEY_REASON_TIMEOUT_EXPIRATION) {
-		tcp_done(sk); /* the FIN was acknowledged in LAST_ACK */
-	}
-	local_bh_enable();
 }
 
 /* Bring the connection up. The sock lock is owned; on return the socket is
@@ -445,7 +436,7 @@ static int chim_died(const struct chim_conn *conn,
 		return -ECONNABORTED;
 	if (conn->reason == CHIMNEY_REASON_TIMEOUT_EXPIRATION &&
 	    st->delegated.state == CHIMNEY_TCP_STATE_CLOSED)
-		return -(conn->sk->sk_err_soft ? : ETIMEDOUT);
+		return -(READ_ONCE(conn->sk->sk_err_soft) ? : ETIMEDOUT);
 	return 0;
 }
 
@@ -454,7 +445,8 @@ static int chim_died(const struct chim_conn *conn,
  * @sk: socket; nothing happens if it is not offloaded
  * @reason: enum chimney_reason
  *
- * Context: process, sock lock owned.
+ * Context: process, sock lock owned; let go of for a moment if the connection
+ * is found to have timed out.
  */
 void chim_host_upload_locked(struct sock *sk, u8 reason)
 {
@@ -468,10 +460,10 @@ void chim_host_upload_locked(struct sock *sk, u8 reason)
 	refcount_inc(&conn->ref);
 	chim_move_up(sk, conn, reason, &st);
 	err = chim_died(conn, &st);
-	if (err && sk->sk_state != TCP_CLOSE) {
-		local_bh_disable();
-		tcp_done_with_error(sk, -err);
-		local_bh_enable();
+	if (err) {
+		release_sock(sk);
+		tcp_abort(sk, -err);
+		lock_sock(sk);
 	}
 	chim_host_put_conn(conn);
 }

@@ -112,14 +112,6 @@ static int chim_queue_xmit(struct sock *sk, struct sk_buff *skb,
 	return 0;
 }
 
-static void chim_mtu_reduced(struct sock *sk)
-{
-	u32 mtu = READ_ONCE(tcp_sk(sk)->mtu_info);
-
-	/* The NIC asks for the path MTU before it sends. */
-	inet_csk_update_pmtu(sk, mtu);
-}
-
 static struct chim_af_ops *
 chim_find_af_ops(const struct inet_connection_sock_af_ops *orig)
 {
@@ -157,7 +149,6 @@ int chim_sock_prepare(struct sock *sk)
 	if (a && !a->orig) {
 		a->ours = *orig;
 		a->ours.queue_xmit = chim_queue_xmit;
-		a->ours.mtu_reduced = chim_mtu_reduced;
 		/* Whoever finds orig must find ours complete. */
 		smp_store_release(&a->orig, orig);
 	}
@@ -314,7 +305,7 @@ static void chim_peer_fin(struct sock *sk)
 	WRITE_ONCE(sk->sk_shutdown, sk->sk_shutdown | RCV_SHUTDOWN);
 	sock_set_flag(sk, SOCK_DONE);
 	if (sk->sk_state == TCP_ESTABLISHED)
-		tcp_set_state(sk, TCP_CLOSE_WAIT);
+		inet_sk_set_state(sk, TCP_CLOSE_WAIT);
 	if (sock_flag(sk, SOCK_DEAD))
 		return;
 	sk->sk_state_change(sk);
@@ -336,6 +327,8 @@ static void chim_receive(struct sock *sk, struct sk_buff_head *data)
 	}
 	if (!news)
 		return;
+	/* The reader measures its speed by it. */
+	tcp_mstamp_refresh_inline(tcp_sk(sk));
 	chim_state_shield_rcv(sk);
 	if (fin)
 		chim_peer_fin(sk);
@@ -423,9 +416,9 @@ void chim_sock_apply(struct sock *sk, struct chim_conn *conn,
 	if (!conn->fin_posted || state == sk->sk_state)
 		return;
 	if (state == TCP_CLOSING || state == TCP_LAST_ACK) {
-		tcp_set_state(sk, state);
+		inet_sk_set_state(sk, state);
 	} else if (state == TCP_FIN_WAIT2) {
-		tcp_set_state(sk, state);
+		inet_sk_set_state(sk, state);
 		WRITE_ONCE(sk->sk_shutdown, sk->sk_shutdown | SEND_SHUTDOWN);
 		if (!sock_flag(sk, SOCK_DEAD))
 			sk->sk_state_change(sk);
@@ -450,6 +443,52 @@ void chim_sock_add_stats(struct sock *sk, const struct chim_conn_stats *stats)
 	tp->data_segs_out += stats->retrans_segs;
 	tp->bytes_sent += again;
 	tp->bytes_retrans += again;
+}
+
+/**
+ * chim_sock_hear - give a plain socket a segment without data
+ * @sk: socket, all that was sent and received applied
+ * @tcp_flags: TCPHDR_ACK or TCPHDR_RST
+ *
+ * It comes as if from the peer and at the right sequence number, so that the
+ * host ends the connection in its own way: what it does then it does not let
+ * modules do.
+ *
+ * Context: process, sock lock owned, as for a segment of the backlog.
+ */
+void chim_sock_hear(struct sock *sk, u8 tcp_flags)
+{
+	const struct tcp_sock *tp = tcp_sk(sk);
+	struct tcp_skb_cb *cb;
+	struct sk_buff *skb;
+	struct tcphdr *th;
+
+	skb = alloc_skb(sizeof(struct ipv6hdr) + sizeof(*th),
+			GFP_KERNEL | __GFP_NOFAIL);
+	/* Nobody looks into the network header of what was accepted. */
+	skb_reset_network_header(skb);
+	skb_put_zero(skb, sizeof(struct ipv6hdr));
+	skb_pull(skb, sizeof(struct ipv6hdr));
+	skb_reset_transport_header(skb);
+	skb->protocol = chim_wire_family(sk) == AF_INET ? htons(ETH_P_IP) :
+							  htons(ETH_P_IPV6);
+	skb->ip_summed = CHECKSUM_UNNECESSARY;
+
+	th = skb_put_zero(skb, sizeof(*th));
+	th->source = inet_sk(sk)->inet_dport;
+	th->dest = inet_sk(sk)->inet_sport;
+	th->seq = htonl(tp->rcv_nxt);
+	th->ack_seq = htonl(tp->snd_una);
+	tcp_flag_byte(th) = tcp_flags;
+	th->doff = sizeof(*th) / 4;
+
+	cb = TCP_SKB_CB(skb);
+	memset(cb, 0, sizeof(*cb));
+	cb->seq = tp->rcv_nxt;
+	cb->end_seq = tp->rcv_nxt;
+	cb->ack_seq = tp->snd_una;
+	cb->tcp_flags = tcp_flags;
+	sk->sk_backlog_rcv(sk, skb);
 }
 
 /**
@@ -539,7 +578,7 @@ static void chim_release_cb(struct sock *sk)
 {
 	struct chim_conn *conn = chim_conn_of(sk);
 
-	tcp_release_cb(sk);
+	tcp_prot.release_cb(sk);
 	chim_sock_sync(sk, conn, true);
 }
 
@@ -581,7 +620,7 @@ static void chim_shutdown(struct sock *sk, int how)
 	/* Only the host answers data that nobody will read with RST. */
 	if (how & RCV_SHUTDOWN && !sock_flag(sk, SOCK_DONE))
 		chim_host_upload_locked(sk, CHIMNEY_REASON_SOCKET_CALL);
-	tcp_shutdown(sk, how);
+	tcp_prot.shutdown(sk, how);
 	srcu_read_unlock(&chim_calls, idx);
 }
 
@@ -643,7 +682,7 @@ static int chim_setsockopt(struct sock *sk, int level, int optname,
 
 	if (!chim_sockopt_known(level, optname))
 		chim_upload(sk, CHIMNEY_REASON_SOCKET_CALL);
-	ret = tcp_setsockopt(sk, level, optname, optval, optlen);
+	ret = tcp_prot.setsockopt(sk, level, optname, optval, optlen);
 	/* Some options are set without the lock, so without a release. */
 	lock_sock(sk);
 	release_sock(sk);
@@ -711,7 +750,7 @@ static int chim_getsockopt(struct sock *sk, int level, int optname,
 	if (level == SOL_TCP && optname == TCP_INFO)
 		ret = chim_tcp_info(sk, optval, optlen);
 	else
-		ret = tcp_getsockopt(sk, level, optname, optval, optlen);
+		ret = tcp_prot.getsockopt(sk, level, optname, optval, optlen);
 	srcu_read_unlock(&chim_calls, idx);
 	return ret;
 }
