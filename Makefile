@@ -18,8 +18,8 @@ VERSION := $(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' dkms.conf)
 
 export KERNEL LEAKS MEM CPUS TIMEOUT VTIME NOMOD MODULE LOG TESTS
 
-.PHONY: help all modules tools check check-debug coverage lint demo bench
-.PHONY: vm shell
+.PHONY: help all modules tools check check-debug check-matrix coverage lint
+.PHONY: demo bench vm shell
 .PHONY: install dkms-install clean deps mutants
 
 help:
@@ -31,7 +31,9 @@ help:
 	@echo 'make dkms-install  hand the sources to dkms'
 	@echo
 	@echo 'make check         static checks, then every test in a virtual machine;'
-	@echo '                   TESTS="a.sh b" for some of the tests'
+	@echo '                   TESTS="a.sh b" for some of the tests,'
+	@echo '                   KERNEL=version for all of them on that kernel'
+	@echo 'make check-matrix  every test on each kernel: 6.1, 6.12, 7'
 	@echo 'make check-debug   every test on a kernel that watches itself, which is'
 	@echo '                   built once: a quarter of an hour on two CPUs'
 	@echo 'make coverage      every test on the debug kernel, and which lines ran'
@@ -75,6 +77,9 @@ coverage: deps
 	-@KERNEL=debug CHIMNEY_COVERAGE=$(CURDIR)/build/coverage \
 		selftests/qemu/check.sh
 	@selftests/qemu/coverage.py build/coverage
+
+check-matrix: deps
+	@selftests/qemu/matrix.sh
 
 vm: deps
 	@$(if $(RUN),,$(error make vm RUN="COMMAND ARGS"))

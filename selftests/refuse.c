@@ -30,6 +30,16 @@
 #ifndef IP_MINTTL
 #define IP_MINTTL		21
 #endif
+/* Of kernels newer than the headers. */
+#ifndef TCP_AO_ADD_KEY
+#define TCP_AO_ADD_KEY		38
+#endif
+#ifndef TCP_RTO_MAX_MS
+#define TCP_RTO_MAX_MS		44
+#endif
+#ifndef TCPI_OPT_USEC_TS
+#define TCPI_OPT_USEC_TS	64
+#endif
 #ifndef TCP_ESTABLISHED
 #define TCP_ESTABLISHED		1
 #define TCP_SYN_SENT		2
@@ -479,6 +489,112 @@ TEST_F(refuse, md5)
 				sizeof(key)));
 	EXPECT_REFUSED(EOPNOTSUPP, "MD5");
 	EXPECT_TRUE(counted(self));
+}
+
+/* struct tcp_ao_add of linux/tcp.h */
+struct ao_key {
+	struct sockaddr_storage addr;
+	char alg_name[64];
+	int32_t ifindex;
+	uint32_t flags;
+	uint16_t reserved;
+	uint8_t prefix;
+	uint8_t sndid;
+	uint8_t rcvid;
+	uint8_t maclen;
+	uint8_t keyflags;
+	uint8_t keylen;
+	uint8_t key[80];
+} __attribute__((aligned(8)));
+
+static int set_ao_key(int fd, int kind, bool peer)
+{
+	struct ao_key key = {
+		.alg_name = "hmac(sha1)",
+		.sndid = 1,
+		.rcvid = 1,
+		.keylen = 3,
+		.key = "key",
+	};
+
+	net_address(kind, peer, 0, &key.addr);
+	key.prefix = kind == IPV4 ? 32 : 128;
+	return setsockopt(fd, IPPROTO_TCP, TCP_AO_ADD_KEY, &key, sizeof(key));
+}
+
+TEST_F(refuse, authentication_option)
+{
+	int family = variant->kind == IPV4 ? AF_INET : AF_INET6;
+	struct sockaddr_storage ss;
+	int fd, sk, peer;
+	socklen_t len;
+
+	fd = net_listen(variant->kind, true);
+	ASSERT_LE(0, fd);
+	if (set_ao_key(fd, variant->kind, false)) {
+		/* Linux before 6.7, or made without it */
+		ASSERT_EQ(ENOPROTOOPT, errno);
+		return;
+	}
+	sk = net_socket(net_host_ns, family, SOCK_STREAM, 0);
+	ASSERT_LE(0, sk);
+	ASSERT_EQ(0, set_ao_key(sk, variant->kind, true));
+	len = net_address(variant->kind, true, net_port(fd), &ss);
+	ASSERT_EQ(0, connect(sk, (void *)&ss, len));
+	peer = accept(fd, NULL, NULL);
+	ASSERT_LE(0, peer);
+	EXPECT_TRUE(refused(self, sk, EOPNOTSUPP, "TCP-AO"));
+	EXPECT_TRUE(echoes(sk, peer));
+}
+
+/* Timestamps in microseconds come by a route, or with a restored socket. */
+TEST_F(refuse, microseconds)
+{
+	struct tcp_info info = {};
+	socklen_t len = sizeof(info);
+	int now;
+
+	ASSERT_EQ(0, set_int(self->sk, IPPROTO_TCP, TCP_REPAIR, 1));
+	now = get_int(self->sk, IPPROTO_TCP, TCP_TIMESTAMP);
+	ASSERT_EQ(0, set_int(self->sk, IPPROTO_TCP, TCP_TIMESTAMP, now | 1));
+	ASSERT_EQ(0, set_int(self->sk, IPPROTO_TCP, TCP_REPAIR, -1));
+	ASSERT_EQ(0, getsockopt(self->sk, IPPROTO_TCP, TCP_INFO, &info, &len));
+	if (!(info.tcpi_options & TCPI_OPT_USEC_TS))
+		return; /* Linux before 6.7 */
+	EXPECT_REFUSED(EOPNOTSUPP, "microseconds");
+}
+
+TEST_F(refuse, accurate_ecn)
+{
+	const char *on = "sysctl -qw net.ipv4.tcp_ecn=3 2> /dev/null";
+	const char *off = "sysctl -qw net.ipv4.tcp_ecn=2";
+	struct pair p;
+
+	if (run("%s", on))
+		return; /* Linux before 7.0 */
+	ASSERT_EQ(0, net_enter(net_peer_ns));
+	EXPECT_EQ(0, run("%s", on));
+	ASSERT_EQ(0, net_enter(net_host_ns));
+	EXPECT_EQ(0, pair_open(&p, variant->kind));
+	EXPECT_TRUE(refused(self, p.sk, EOPNOTSUPP, "accurate ECN"));
+	EXPECT_TRUE(echoes(p.sk, p.peer));
+	pair_close(&p);
+	EXPECT_EQ(0, run("%s", off));
+	ASSERT_EQ(0, net_enter(net_peer_ns));
+	EXPECT_EQ(0, run("%s", off));
+	ASSERT_EQ(0, net_enter(net_host_ns));
+	EXPECT_TAKEN();
+}
+
+TEST_F(refuse, retransmission_limit)
+{
+	if (set_int(self->sk, IPPROTO_TCP, TCP_RTO_MAX_MS, 5000)) {
+		ASSERT_EQ(ENOPROTOOPT, errno); /* Linux before 6.15 */
+		return;
+	}
+	EXPECT_REFUSED(EOPNOTSUPP, "retransmission timeout");
+	ASSERT_EQ(0, set_int(self->sk, IPPROTO_TCP, TCP_RTO_MAX_MS, 120000));
+	EXPECT_TAKEN();
 }
 
 TEST_F(refuse, ipsec_policy_of_socket)

@@ -5,9 +5,13 @@
 # guest of its own, and adds up the individual results.  The last line is
 # "N passed, N failed, N skipped"; success is no failure and no skip.
 #
+# Without KERNEL everything runs on Linux 6.1, and what meets most of the code
+# that differs between kernels once more on a newer one.
+#
 # Environment:
-#   KERNEL=V		version prefix of the kernel, or "debug": one that
-#			watches itself, and with it the tests that need one
+#   KERNEL=V		everything on this kernel only: version prefix, or
+#			"debug": one that watches itself, and with it the
+#			tests that need one
 #   TESTS="a.sh b"	run these programs only ("lint" names the static checks)
 #   TIMEOUT=N		seconds of real time for each guest, default 3600
 
@@ -25,7 +29,7 @@ log=build/log
 rm -f "$log"/*.{sum,tap,err,console}
 
 finish() {
-	local failed passed skipped
+	local failed passed skipped prog on
 
 	cat "$log"/*.sum > "$log/all" 2> /dev/null
 	passed=$(grep -c '^PASS' "$log/all")
@@ -39,10 +43,14 @@ finish() {
 		echo "Again:"
 		grep -v '^PASS' "$log/all" | cut -f 2 | sort -u |
 		while read -r prog; do
+			on=${prog#*@}
+			[ "$on" != "$prog" ] || on=${KERNEL:-}
+			on=${on:+ KERNEL=$on}
+			prog=${prog%@*}
 			case $prog in
 			lint | build | guest-*) echo "  make ${prog%%-*}" ;;
-			vt_*) echo "  make vm VTIME=1 RUN=selftests/$prog" ;;
-			*) echo "  make vm RUN=selftests/$prog" ;;
+			vt_*) echo "  make vm$on VTIME=1 RUN=selftests/$prog" ;;
+			*) echo "  make vm$on RUN=selftests/$prog" ;;
 			esac
 		done | sed 's/make build/make all/; s/make guest/make check/'
 		echo "Logs: $log"
@@ -61,8 +69,9 @@ fail() {
 	printf 'FAIL\t%s\t%s\n' "$1" "$2" >> "$log/$1.sum"
 }
 
+# The kselftest runner comes with 6.1's source.
 main=${KERNEL:-6.1}
-k=$("$qemu/kernel.sh" "$main") || { fail build "kernel $main"; finish; }
+k=$("$qemu/kernel.sh" 6.1) || { fail build kernel; finish; }
 ksft=$k/source/tools/testing/selftests
 "$qemu/build.sh" || { fail build "tool and tests"; finish; }
 
@@ -91,9 +100,13 @@ stage() {
 	make -s -C selftests KSFT="$ksft" INSTALL_PATH="$PWD/$dir/chimney" \
 		install
 	printf 'chimney:%s\n' "$@" > "$dir/kselftest-list.txt"
-	# In a day of virtual time nothing is slow, only stuck.
-	[ -z "${vtime[${dir##*/}]-}" ] ||
+	# In a day of virtual time nothing is slow, only stuck; a kernel that
+	# watches itself is slow.
+	if [ -n "${vtime[${dir##*/}]-}" ]; then
 		echo timeout=100000 > "$dir/chimney/settings"
+	elif [ "$main" = debug ]; then
+		echo timeout=3000 > "$dir/chimney/settings"
+	fi
 }
 
 # guest NAME PROGRAM...: these programs in one boot.
@@ -142,17 +155,53 @@ again() {
 	done
 }
 
-# Guests that run side by side: the programs of each by its name, and what is
-# special about it.
-declare -A programs=() kernel=() vtime=([vt]=1) leaks=()
+# Guests: the programs of each by its name, and what is special about it. Those
+# of a lane run one after the other, the lanes side by side: most of their time
+# they wait.
+declare -A programs=() kernel=() leaks=()
+declare -A vtime=([vt]=1 [new-vt]=1)
+lanes=("rt1" "rt2" "vt new-vt new" "debug leaks")
+
+newer=6.12
+newer_tests=(refuse sock_close update migrate.sh)
+newer_vtime_tests=(vt_handover.sh)
+
+# Where lost memory would be: wherever something is refused or torn down.
+leak_tests=(refuse netlink update)
+
+# only PROGRAM...: those that are asked for.
+only() {
+	local prog
+
+	for prog; do
+		! wanted "$prog" || echo "$prog"
+	done
+}
 
 plan() {
 	local prog i=0
 
 	programs[vt]=$(wanted_of emit_vtime_tests)
-	# Most of their time they wait, so two guests share two CPUs well.
 	for prog in $(wanted_of emit_tests); do
 		programs[rt$((i++ % 2 + 1))]+=" $prog"
+	done
+	if [ -z "${KERNEL:-}" ]; then
+		kernel=([new]=$newer [new-vt]=$newer)
+		programs[new]=$(only "${newer_tests[@]}")
+		programs[new-vt]=$(only "${newer_vtime_tests[@]}")
+	elif [ "$KERNEL" = debug ]; then
+		leaks[leaks]=1
+		programs[leaks]=$(only "${leak_tests[@]}")
+		programs[debug]=$(wanted_of emit_debug_tests)
+	fi
+}
+
+lane() {
+	local name progs
+
+	for name; do
+		read -r -d '' -a progs <<< "${programs[$name]-}"
+		[ "${#progs[@]}" -eq 0 ] || guest "$name" "${progs[@]}"
 	done
 }
 
@@ -167,16 +216,18 @@ if wanted lint; then
 fi
 
 plan
-for name in "${!programs[@]}"; do
+for name in "${lanes[@]}"; do
 	# shellcheck disable=SC2086
-	set -- ${programs[$name]}
-	[ $# -gt 0 ] || continue
-	guest "$name" "$@" &
+	lane $name &
 	pids+=($!)
 done
 wait "${pids[@]}"
 pids=()
 for name in "${!programs[@]}"; do
 	again "$name"
+	# What failed on the other kernel is told apart.
+	[ -z "${kernel[$name]-}" ] || [ ! -e "$log/$name.sum" ] ||
+		sed -i -E "s/^([A-Z]+\t[^\t]*)/\1@${kernel[$name]}/" \
+			"$log/$name.sum"
 done
 finish

@@ -17,6 +17,9 @@ flex			build the module
 libelf-dev		build the module
 libssl-dev		build the module
 kmod			resolve module dependencies
+debootstrap		build the module for kernels of a newer Debian
+xz-utils		unpack modules of newer kernels
+zstd			unpack newer kernels
 cpio			pack the initial ram disk
 busybox-static		the first program of the test guest
 qemu-system-x86		run the test guest

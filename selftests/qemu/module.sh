@@ -29,6 +29,18 @@ rsync -a --delete --exclude='*.o' --exclude='*.ko' --exclude='*.mod' \
 	--exclude='modules.order' --exclude='Module.symvers' \
 	--include='/Kbuild' --include='/drivers/***' --include='/include/***' \
 	--exclude='*' "$top/" "$dir/"
-make -s -C "$k/lib/modules/$version/build" M="$dir" \
-	-j"$(nproc)" "$@" modules >&2
+if [ ! -d "$k/chroot" ]; then
+	make -s -C "$k/lib/modules/$version/build" M="$dir" \
+		-j"$(nproc)" "$@" modules >&2
+else
+	# With the tools that are in there; its mounts end with it.
+	# shellcheck disable=SC2016
+	unshare -m sh -ec 'root=$1 dir=$2
+		shift 2
+		mount -t proc proc "$root/proc"
+		mount --bind "$dir" "$root/mnt"
+		exec chroot "$root" make -s M=/mnt "$@"' \
+		sh "$k/chroot" "$dir" -C "/usr/src/linux-headers-$version" \
+		-j"$(nproc)" "$@" modules >&2
+fi
 echo "$dir/drivers/net/chimney/chimney.ko"
