@@ -21,6 +21,19 @@
 #include <net/rtnetlink.h>
 #include <net/tcp.h>
 
+/* Headers that others were split off into. */
+#if __has_include(<linux/skbuff_ref.h>)
+#include <linux/skbuff_ref.h>
+#endif
+#if __has_include(<linux/unaligned.h>)
+#include <linux/unaligned.h>
+#else
+#include <asm/unaligned.h>
+#endif
+#if __has_include(<net/netdev_lock.h>)
+#include <net/netdev_lock.h>
+#endif
+
 #define CHIM_BEFORE(a, b)	(KERNEL_VERSION(a, b, 0) > LINUX_VERSION_CODE)
 
 #if CHIM_BEFORE(6, 1)
@@ -54,16 +67,6 @@ static inline bool chim_usec_ts(const struct tcp_sock *tp)
 	return tp->tcp_usec_ts;
 #endif
 }
-
-#if !CHIM_BEFORE(6, 10)
-#include <linux/skbuff_ref.h>
-#endif
-
-#if CHIM_BEFORE(6, 12)
-#include <asm/unaligned.h>
-#else
-#include <linux/unaligned.h>
-#endif
 
 /* No lock is needed to transmit. */
 static inline void chim_set_lltx(struct net_device *dev)
@@ -119,10 +122,6 @@ static inline int chim_compat_newlink(struct net *src_net,
 }
 #else
 #define chim_compat_newlink		chim_dev_newlink
-#endif
-
-#if !CHIM_BEFORE(6, 16)
-#include <net/netdev_lock.h>
 #endif
 
 #if CHIM_BEFORE(6, 17)
