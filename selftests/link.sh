@@ -230,12 +230,14 @@ follows_dummy_down() {
 	is "$(attr "$H" chim0 'flags | any(. == "LOWER_UP")')" false carrier
 }
 
+lockless() {
+	in_ns "$H" ethtool -k "$1" | awk '/tx-lockless/ { print $2 }'
+}
+
 has_no_queue() {
 	is "$(attr "$H" chim0 qdisc)" noqueue qdisc
 	# Linux from 6.12 on does not tell.
-	is "$(in_ns "$H" ethtool -k chim0 | awk '/tx-lockless/ { print $2 }')" \
-		"$(in_ns "$H" ethtool -k lo | awk '/tx-lockless/ { print $2 }')" \
-		"lockless as the loopback device"
+	is "$(lockless chim0)" "$(lockless lo)" "lockless as loopback is"
 }
 
 features_switch() {

@@ -661,7 +661,8 @@ static bool dumps_blame(void)
 	struct utsname name;
 
 	uname(&name);
-	sscanf(name.release, "%u.%u", &major, &minor);
+	if (sscanf(name.release, "%u.%u", &major, &minor) != 2)
+		return false;
 	return major > 6 || (major == 6 && minor >= 10);
 }
 

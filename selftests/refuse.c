@@ -495,16 +495,16 @@ TEST_F(refuse, md5)
 struct ao_key {
 	struct sockaddr_storage addr;
 	char alg_name[64];
-	int32_t ifindex;
-	uint32_t flags;
-	uint16_t reserved;
-	uint8_t prefix;
-	uint8_t sndid;
-	uint8_t rcvid;
-	uint8_t maclen;
-	uint8_t keyflags;
-	uint8_t keylen;
-	uint8_t key[80];
+	__s32 ifindex;
+	__u32 flags;
+	__u16 reserved;
+	__u8 prefix;
+	__u8 sndid;
+	__u8 rcvid;
+	__u8 maclen;
+	__u8 keyflags;
+	__u8 keylen;
+	__u8 key[80];
 } __attribute__((aligned(8)));
 
 static int set_ao_key(int fd, int kind, bool peer)

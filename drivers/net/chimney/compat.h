@@ -21,23 +21,23 @@
 #include <net/rtnetlink.h>
 #include <net/tcp.h>
 
-/* Headers that others were split off into. */
-#if __has_include(<linux/skbuff_ref.h>)
-#include <linux/skbuff_ref.h>
-#endif
-#if __has_include(<linux/unaligned.h>)
-#include <linux/unaligned.h>
-#else
-#include <asm/unaligned.h>
-#endif
-#if __has_include(<net/netdev_lock.h>)
-#include <net/netdev_lock.h>
-#endif
-
 #define CHIM_BEFORE(a, b)	(KERNEL_VERSION(a, b, 0) > LINUX_VERSION_CODE)
 
 #if CHIM_BEFORE(6, 1)
 #error "chimney needs Linux 6.1 or newer"
+#endif
+
+/* Headers that others were split off into. */
+#if !CHIM_BEFORE(6, 10)
+#include <linux/skbuff_ref.h>
+#endif
+#if CHIM_BEFORE(6, 12)
+#include <asm/unaligned.h>
+#else
+#include <linux/unaligned.h>
+#endif
+#if !CHIM_BEFORE(6, 15)
+#include <net/netdev_lock.h>
 #endif
 
 #if CHIM_BEFORE(6, 2)
