@@ -140,6 +140,7 @@ upload_all() {
 # talk: a program here and one there, connected and offloaded; the peer's
 # words are read from file descriptor $peer_in.
 talk() {
+	rm -f "$ktap_tmp/words"
 	mkfifo "$ktap_tmp/words"
 	inp socat -u "PIPE:$ktap_tmp/words" TCP-LISTEN:5001 \
 		2> "$ktap_tmp/peer" &
@@ -195,7 +196,6 @@ dies() {
 	ended_badly "$peer_pid"
 	grep -q "reset by peer\|Broken pipe" "$ktap_tmp/peer"
 	nic_has 0
-	rm "$ktap_tmp/words"
 
 	stream_start -n 1 -b 20000
 	refused -m "the NIC is broken" offload_one

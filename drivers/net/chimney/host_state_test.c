@@ -907,9 +907,11 @@ static void socket_there_and_back(struct kunit *test)
 	tp->rx_opt.ts_recent_stamp = 1234;
 	tcp_snd_cwnd_set(tp, 7);
 	tp->snd_ssthresh = 9;
+	icsk->icsk_ca_state = TCP_CA_Loss;
 	icsk->icsk_retransmits = 2;
 	icsk->icsk_backoff = 2;
 	icsk->icsk_rto = msecs_to_jiffies(2400);
+	tp->retrans_stamp = (u32)(tcp_clock_ms() - 5000);
 	ka_setup(sk, 5 * HZ, 15 * HZ);
 	inet_csk_reset_xmit_timer(sk, ICSK_TIME_RETRANS, 2 * HZ, TCP_RTO_MAX);
 
@@ -928,6 +930,11 @@ static void socket_there_and_back(struct kunit *test)
 		       chim_to_jiffies(a.delegated.keepalive), start);
 	expect_jiffies(test, chim_to_jiffies(b.delegated.retransmit),
 		       chim_to_jiffies(a.delegated.retransmit), start);
+	KUNIT_EXPECT_GE(test, a.delegated.total_rt, 5000 * NSEC_PER_MSEC);
+	KUNIT_EXPECT_GE(test, b.delegated.total_rt, a.delegated.total_rt);
+	KUNIT_EXPECT_LT(test, b.delegated.total_rt,
+			a.delegated.total_rt + NSEC_PER_SEC);
+	b.delegated.total_rt = a.delegated.total_rt;
 	b.delegated.keepalive = a.delegated.keepalive;
 	b.delegated.retransmit = a.delegated.retransmit;
 	/* Of use in recovery only */

@@ -115,7 +115,8 @@ static const struct paws_case paws_cases[] = {
 	{ "older", 100, 99, 1, TCPHDR_ACK, false },
 	{ "older, but RST", 100, 99, 1, TCPHDR_RST, true },
 	{ "newer across the wrap", 0xffffffff, 0, 1, TCPHDR_ACK, true },
-	{ "older across the wrap", 0, 0xffffffff, 1, TCPHDR_ACK, false },
+	{ "older across the wrap", 1, 0xffffffff, 1, TCPHDR_ACK, false },
+	{ "older than nothing", 0, 0xffffffff, 1, TCPHDR_ACK, true },
 	{ "older, 24 days ago", 100, 99, DAYS_24, TCPHDR_ACK, false },
 	{ "older, void", 100, 99, DAYS_24 + 1, TCPHDR_ACK, true },
 };
