@@ -133,12 +133,32 @@ void chim_nic_ooo_purge(struct nic_conn *c)
 	c->disorder->n_sacks = 0;
 }
 
+/* Forget what follows a segment and has nothing that it does not have. */
+static void nic_drop_covered(struct nic_conn *c, struct sk_buff *skb)
+{
+	struct nic_disorder *d = c->disorder;
+	const struct tcp_skb_cb *cb;
+	struct rb_node *p;
+
+	while ((p = rb_next(&skb->rbnode))) {
+		cb = TCP_SKB_CB(rb_to_skb(p));
+		if (nic_after(cb->end_seq, TCP_SKB_CB(skb)->end_seq))
+			return;
+		chim_nic_dsack(c, cb->seq, cb->end_seq);
+		rb_erase(p, &d->ooo);
+		d->ooo_segs--;
+		kfree_skb(rb_to_skb(p));
+	}
+}
+
 /**
  * chim_nic_ooo_add - keep a segment that came out of order
  * @c: connection, lock held
  * @skb: payload, TCP_SKB_CB() filled in, starts behind RCV.NXT; taken
  *
- * Overlaps are cut when its turn has come.
+ * Of two segments the one that covers the other stays; other overlaps are cut
+ * when their turn has come. Where contents differ the program gets what the
+ * host would have given it.
  */
 void chim_nic_ooo_add(struct nic_conn *c, struct sk_buff *skb)
 {
@@ -161,13 +181,14 @@ void chim_nic_ooo_add(struct nic_conn *c, struct sk_buff *skb)
 			nic_sack_front(d, cb->seq, cb->end_seq);
 			goto drop;
 		}
-		p = nic_before(new->seq, cb->seq) ? &parent->rb_left :
-						    &parent->rb_right;
+		p = nic_after(new->seq, cb->seq) ? &parent->rb_right :
+						   &parent->rb_left;
 	}
 	rb_link_node(&skb->rbnode, parent, p);
 	rb_insert_color(&skb->rbnode, &d->ooo);
 	d->ooo_segs++;
 	nic_sack_front(d, new->seq, new->end_seq);
+	nic_drop_covered(c, skb);
 	return;
 drop:
 	kfree_skb(skb);
