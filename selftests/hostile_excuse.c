@@ -10,27 +10,27 @@
 
 const char * const excuse_names[EXCUSES] = {
 	[BRA_1] = "BRA-1: RST before RCV.NXT is outside, whatever it carries",
-	[BRA_3] = "BRA-3: RST in the window is challenged once, also where SACKed data ends",
+	[BRA_3] = "BRA-3: RST in the window is challenged, and once",
 	[BRA_5] = "BRA-5: SYN at RCV.NXT is the end",
 	[BRA_6] = "BRA-6: SYN in the window is challenged every 3 s",
 	[RST_AT_EDGE] = "RFC 9293: the window's right edge is outside for RST",
 	[UNSENT_ACKED] = "RFC 9293: ACK of what was not sent is answered",
 	[NO_ACK_BIT] = "RFC 9293: SEG.SEQ is looked at before the ACK bit",
 	[OLD_ACK] = "RFC 5961 5.2: an old ACK in reach of MAX.SND.WND is fine",
-	[OLD_DATA] = "RFC 9293: wholly old data is not acceptable, nor is its ACK",
+	[OLD_DATA] = "RFC 9293: wholly old data: nor is its ACK taken",
 	[ONE_TICK] = "RFC 7323 5.3 R1: not even one tick back",
 	[BEYOND_WINDOW] = "RFC 9293: data beyond the window is cut off",
 	[BEYOND_FIN] = "RFC 9293: data behind a FIN is ignored",
-	[WINDOW_AHEAD] = "RFC 9293: no window from a segment before SND.WL1, whatever it ACKs",
+	[WINDOW_AHEAD] = "RFC 9293: no window from before SND.WL1",
 	[OOW_RATE] = "one ACK for empty segments in 500 ms",
 	[URGENT] = "URG-2: goes up first",
-	[SLOW_PATH] = "OPT-1: by the slow path it goes up, and is to be sent again",
+	[SLOW_PATH] = "OPT-1: goes up, and is to be sent again",
 	[ON_DATA] = "the ACK is on data",
 };
 
 /* Of the case so far. */
 static struct scene scene;
-static bool challenged, syn_answered, oow_answered, hole;
+static bool challenged, syn_answered, oow_answered, hole, fin_ahead;
 
 void excuse_begin(const struct scene *sc)
 {
@@ -39,6 +39,7 @@ void excuse_begin(const struct scene *sc)
 	syn_answered = false;
 	oow_answered = false;
 	hole = scene.start == HOLE;
+	fin_ahead = false;
 }
 
 /* Bytes of header, as the segment says, and all its bytes. */
@@ -164,15 +165,18 @@ int excuse_of(const struct seg *s, const struct flow *f, __u32 isn, int state)
 	if (end == 0 && d < 0)
 		return OLD_DATA | FATAL;
 	e = excuse_ack(s, f, isn, end - d, state);
+	if (s->flags & URG && e != UNSENT_ACKED) /* TRM-11: no holes */
+		return hole || e ? URGENT | FATAL : URGENT | LAST;
 	if (e)
 		return e;
-	if (s->flags & URG)
-		return hole ? URGENT | FATAL : URGENT | LAST; /* TRM-11 */
+	if (fin_ahead && len)
+		return BEYOND_FIN | FATAL;
 	if (state == TCP_CLOSE_WAIT || state == TCP_CLOSING ||
 	    state == TCP_LAST_ACK)
 		return d < 0 && end > 0 ? BEYOND_FIN | FATAL : NONE;
 	if (d < wnd && d + len > wnd)
 		return BEYOND_WINDOW | FATAL;
 	hole |= d > 0 && end > d;
+	fin_ahead |= d > 0 && s->flags & FIN;
 	return scene.start == NO_WINDOW && d > 0 ? WINDOW_AHEAD | FATAL : NONE;
 }

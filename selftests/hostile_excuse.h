@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Part of "hostile": where a plain and an offloaded socket may come to different
- * verdicts over a segment, and why.
+ * Part of "hostile": where a plain and an offloaded socket may come to
+ * different verdicts over a segment, and why.
  */
 #ifndef _HOSTILE_EXCUSE_H
 #define _HOSTILE_EXCUSE_H

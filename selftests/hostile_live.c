@@ -64,13 +64,13 @@ static const char * const names[CLASSES] = {
 	"no ACK bit", "bad checksum", "bad IP length", "bad data offset",
 	"old data of other content", "overlap, old part of other content",
 	"duplicate", "beyond the window", "urgent, not acceptable",
-	"IP fragments", "IP options", "far ahead, IP options", "ECN bits", "window games",
-	"MD5 signature",
+	"IP fragments", "IP options", "far ahead, IP options", "ECN bits",
+	"window games", "MD5 signature",
 };
 
 static unsigned int counts[CLASSES];
 
-static __u32 upto(__u32 n)
+static __u32 below(__u32 n)
 {
 	return any(&dice) % n;
 }
@@ -79,9 +79,10 @@ static __u32 upto(__u32 n)
 
 static bool wrong(const struct stream *s, const char *what)
 {
-	ksft_print_msg("connection %d: %s (errno %d), host %llu out %llu in, peer %llu out %llu in\n",
-		       (int)(s - streams), what, errno, s->host.sent,
-		       s->host.got, s->peer.sent, s->peer.got);
+	ksft_print_msg("connection %d: %s (errno %d)\n", (int)(s - streams),
+		       what, errno);
+	ksft_print_msg("host sent %llu got %llu, peer sent %llu got %llu\n",
+		       s->host.sent, s->host.got, s->peer.sent, s->peer.got);
 	return false;
 }
 
@@ -89,7 +90,7 @@ static bool wrong(const struct stream *s, const char *what)
 static bool write_some(struct side *from, const struct side *to)
 {
 	char buf[AHEAD];
-	size_t len = 4 * (1 + upto(1000));
+	size_t len = 4 * (1 + below(1000));
 	ssize_t n;
 
 	if (from->sent - to->got + len > AHEAD)
@@ -132,13 +133,20 @@ static bool complete(struct stream *s)
 	return s->host.got == s->peer.sent && s->peer.got == s->host.sent;
 }
 
+/* One more round; true if there is no need for another. */
+static bool settles(struct stream *s, bool *ok)
+{
+	*ok = pump(s, false);
+	return !*ok || complete(s);
+}
+
 static bool stream_ends(struct stream *s)
 {
-	bool ok = true;
+	bool ok;
 
 	if (s->moving)
 		churn_stop(&s->churn);
-	if (!until(!(ok = ok && pump(s, false)) || complete(s)))
+	if (!until(settles(s, &ok)))
 		return wrong(s, "stuck");
 	if (!ok)
 		return false;
@@ -201,8 +209,8 @@ static void plan_duplicate(const struct stream *s, struct seg *g)
 {
 	__u32 n = s->peer.sent - s->host.got;
 
-	g->len = upto(1200);
-	g->seq = s->peer.sent - (n ? upto(n) : 0) - g->len;
+	g->len = below(1200);
+	g->seq = s->peer.sent - (n ? below(n) : 0) - g->len;
 	if (g->seq < 0) {
 		g->seq = 0;
 		g->len = 0;
@@ -211,8 +219,8 @@ static void plan_duplicate(const struct stream *s, struct seg *g)
 
 static void plan_other(const struct stream *s, struct seg *g)
 {
-	g->seq = s->host.got + upto(WINDOW);
-	g->len = 1 + upto(1200);
+	g->seq = s->host.got + below(WINDOW);
+	g->len = 1 + below(1200);
 	g->other = g->len;
 }
 
@@ -220,7 +228,7 @@ static void plan_inside(const struct stream *s, struct seg *g)
 {
 	__u32 from = s->peer.sent + 1, to = s->host.got + WINDOW;
 
-	g->seq = from + upto(to - from);
+	g->seq = from + below(to - from);
 	g->seq |= 1; /* nothing begins there */
 }
 
@@ -232,14 +240,14 @@ static void plan_class(const struct stream *s, struct seg *g, enum class c)
 	switch (c) {
 	case RST_OLD:
 	case SYN_OLD:
-		g->seq = s->host.got - 1 - (upto(2) ? upto(3) : upto(1 << 28));
-		g->len = upto(3) ? 0 : upto(100);
+		g->seq = s->host.got - 1 - (below(2) ? below(3) : below(1 << 28));
+		g->len = below(3) ? 0 : below(100);
 		if (c == SYN_OLD)
 			g->len = 0;
 		break;
 	case RST_AHEAD:
 	case SYN_AHEAD:
-		g->seq = s->host.got + (16 << 20) + upto(1 << 30);
+		g->seq = s->host.got + (16 << 20) + below(1 << 30);
 		break;
 	case RST_INSIDE:
 	case SYN_INSIDE:
@@ -247,86 +255,86 @@ static void plan_class(const struct stream *s, struct seg *g, enum class c)
 		break;
 	case ACK_UNSENT:
 		plan_other(s, g);
-		g->ack = s->host.sent + (1 << 20) + upto(1 << 30);
+		g->ack = s->host.sent + (1 << 20) + below(1 << 30);
 		break;
 	case ACK_ANCIENT:
 		plan_other(s, g);
-		g->ack = s->peer.got - (1 << 30) - upto(1 << 29);
+		g->ack = s->peer.got - (1 << 30) - below(1 << 29);
 		break;
 	case STAMP_OLD:
 		plan_other(s, g);
 		g->ts = true;
-		g->tsval = -100000 - upto(1 << 30);
-		g->flags |= upto(2) ? FIN : 0;
+		g->tsval = -100000 - below(1 << 30);
+		g->flags |= below(2) ? FIN : 0;
 		break;
 	case NO_ACK:
 		plan_other(s, g);
-		g->flags = upto(256) & ~(ACK | RST | SYN);
+		g->flags = below(256) & ~(ACK | RST | SYN);
 		break;
 	case BAD_SUM:
 		plan_other(s, g);
 		g->bad_sum = true;
-		g->flags = upto(256);
+		g->flags = below(256);
 		break;
 	case BAD_LENGTH: /* cut off, it may by chance have the right sum */
 		plan_duplicate(s, g);
-		v = 1 + upto(40);
-		g->ip_len = upto(2) ? v : -v;
+		v = 1 + below(40);
+		g->ip_len = below(2) ? v : -v;
 		break;
 	case BAD_HEADER:
 		plan_other(s, g);
-		g->len = upto(16);
+		g->len = below(16);
 		g->n_opt = 0;
 		g->ts = false;
 		/* 0 to 4 words, or more than there are */
-		g->doff = upto(2) ? 5 + upto(6) : -1 - upto(5);
+		g->doff = below(2) ? 5 + below(6) : -1 - below(5);
 		break;
 	case OLD_OTHER:
-		g->len = 1 + upto(1200);
+		g->len = 1 + below(1200);
 		if (g->len > s->host.got)
 			g->len = s->host.got;
 		g->seq = s->host.got - g->len;
-		g->seq -= upto(g->seq + 1);
+		g->seq -= below(g->seq + 1);
 		g->other = g->len;
 		break;
 	case BEYOND:
 		plan_other(s, g);
-		g->seq = s->host.got + (16 << 20) + upto(1 << 30);
-		g->flags |= upto(2) ? FIN : 0;
+		g->seq = s->host.got + (16 << 20) + below(1 << 30);
+		g->flags |= below(2) ? FIN : 0;
 		break;
 	case URGENT:
 		plan_other(s, g);
 		g->flags |= URG;
-		g->urg = upto(2000);
-		if (upto(2))
+		g->urg = below(2000);
+		if (below(2))
 			g->seq = s->host.got + (16 << 20);
 		else
 			g->ack = s->host.sent + (1 << 20);
 		break;
 	case PIECES:
 		plan_duplicate(s, g);
-		g->piece = 8 * (1 + upto(40));
+		g->piece = 8 * (1 + below(40));
 		break;
 	case WITH_OPTIONS:
 		plan_duplicate(s, g);
-		g->ip_words = 1 + upto(10);
+		g->ip_words = 1 + below(10);
 		break;
 	case FAR: /* where the host is while the NIC is not */
 		plan_other(s, g);
-		g->seq += 1 << (28 + upto(4));
-		g->ip_words = 1 + upto(10);
-		g->flags = upto(256) | ACK;
-		if (upto(2))
+		g->seq += 1 << (28 + below(4));
+		g->ip_words = 1 + below(10);
+		g->flags = below(256) | ACK;
+		if (below(2))
 			g->ack = s->host.sent;
 		break;
 	case MARKED:
 		plan_duplicate(s, g);
-		g->tos = upto(256);
-		g->flags |= upto(4) << 6;
+		g->tos = below(256);
+		g->flags |= below(4) << 6;
 		break;
 	case WINDOW_GAME:
 		g->seq = s->peer.sent;
-		g->wnd = upto(3) ? upto(100) : 0;
+		g->wnd = below(3) ? below(100) : 0;
 		break;
 	case SIGNED:
 		plan_other(s, g);
@@ -352,24 +360,24 @@ static bool plan(struct stream *s, struct seg *g, enum class c)
 	g->flags = ACK;
 	g->wnd = 512;
 	g->ack = s->peer.got;
-	g->ts = upto(16);
-	g->no_tsecr = !upto(8);
-	if (!upto(4))
+	g->ts = below(16);
+	g->no_tsecr = !below(8);
+	if (!below(4))
 		seg_options(g, &dice);
 	if (c == STAMP_OLD && !s->f.ts)
 		return false;
-	if (c == WINDOW_GAME && upto(20))
+	if (c == WINDOW_GAME && below(20))
 		return false; /* each of them holds the stream up */
 	if (c == FAR && s->f.family == AF_INET6)
 		return false;
 	if ((c == PIECES || c == WITH_OPTIONS) &&
-	    (s->f.family == AF_INET6 || upto(4)))
+	    (s->f.family == AF_INET6 || below(4)))
 		return false;
 	plan_class(s, g, c);
 	if (c <= RST_INSIDE)
-		g->flags = RST | (upto(256) & ~(SYN | RST));
+		g->flags = RST | (below(256) & ~(SYN | RST));
 	else if (c <= SYN_INSIDE)
-		g->flags = SYN | (upto(256) & ~(SYN | RST));
+		g->flags = SYN | (below(256) & ~(SYN | RST));
 	/* A timestamp that is to be looked at is not to be hidden. */
 	if (c == STAMP_OLD) {
 		g->n_opt = 0;
@@ -380,8 +388,8 @@ static bool plan(struct stream *s, struct seg *g, enum class c)
 
 static void inject(struct stream *s, unsigned int *left)
 {
-	unsigned int n = upto(50) ? 1 + upto(4) : 100; /* a storm */
-	enum class c = upto(CLASSES);
+	unsigned int n = below(50) ? 1 + below(4) : 100; /* a storm */
+	enum class c = below(CLASSES);
 	struct seg g;
 
 	aim(s);

@@ -178,6 +178,7 @@ void seg_send(const struct seg *s, const struct flow *f)
 void seg_options(struct seg *s, __u64 *dice)
 {
 	static const __u8 md5[18] = { 19, 18, 'm', 'd', '5' };
+	static const __u8 lengths[] = { 0, 1, 200, 255 };
 	__u32 room = OPT_MAX - 12, i, n;
 	__u8 *o = s->opt;
 
@@ -198,7 +199,7 @@ void seg_options(struct seg *s, __u64 *dice)
 		break;
 	case 3: /* no length, too short, too long */
 		o[0] = 5 + any(dice) % 4;
-		o[1] = (const __u8[]){ 0, 1, 200, 255 }[any(dice) % 4];
+		o[1] = lengths[any(dice) % 4];
 		s->n_opt = 2 + any(dice) % 8;
 		break;
 	case 4: /* nothing but NOP, or the end and something behind it */

@@ -322,6 +322,47 @@ data_injection() {
 	is "${KA[state]}" established
 }
 
+# RFC 5961 5.2: SND.UNA - MAX.SND.WND <= SEG.ACK <= SND.NXT, to the number.
+injection_bounds() {
+	local n t
+
+	ka_open raw "$1" wnd=65535
+	ka offload "$n"
+	forge A len=10 seq=0 ack=-65536
+	ka wait "$n" any 1 1000
+	due "${KA[t]}" "$t" "$TICK" "ACK of what is too long ago"
+	ka read "$n"
+	is "${KA[errno]}" EAGAIN "data of the attacker"
+	forge A len=10 seq=-10 ack=-65535
+	ka wait "$n" any 1 1000
+	ka read "$n"
+	is "${KA[n]}" 10 "data with an ACK that is just in reach"
+	forge A len=10 seq=0 ack=1
+	ka wait "$n" any 1 1000
+	ka read "$n"
+	is "${KA[errno]}" EAGAIN "data of the attacker"
+	ka show "$n"
+	is "${KA[state]}" established
+}
+
+# Whether it is acceptable is told by SEG.SEQ alone.
+any_ack_field() {
+	local n t
+
+	ka_open raw "$1"
+	ka offload "$n"
+	forge RA seq=-1 ack=0
+	silent "RST before the window that ACKs everything"
+	forge RA seq=1 ack=-1000000
+	challenged "RST in the window"
+	forge SA seq=1 ack=-1000000
+	challenged "SYN in the window"
+	forge SA edge=1000 ack=0
+	challenged "SYN behind the window"
+	forge RA seq=0 ack=-1000000
+	aborted
+}
+
 ka_start
 
 for family in 4 6; do
@@ -333,6 +374,10 @@ for family in 4 6; do
 		"$family"
 	ka_run "BRA-5 SYN-1 SYN at RCV.NXT, IPv$family" syn_exact "$family"
 	ka_run "BRA-6 SYN in the window, IPv$family" syn_inside "$family"
+	ka_run "BRA-12 RFC 5961 5.2 bounds of the ACK, IPv$family" \
+		injection_bounds "$family"
+	ka_run "RFC 5961 3.2 4.2 any ACK field, IPv$family" any_ack_field \
+		"$family"
 done
 ka_run "BRA-7 BRA-8 keepalive off: probes after five minutes" keepalive_off
 ka_run "BRA-7 BRA-10 more than five minutes left" keepalive_far
