@@ -422,6 +422,9 @@ static void plan(struct seg *s)
 	s->other = chance(3) ? s->len : 0;
 	s->wnd = chance(8) ? ONE_OF(0, 1, 100, 65535) : 8192;
 	s->tos = chance(16) ? any(&dice) : 0;
+	/* Linux looks at the mark of a FIN alone only out of order. */
+	if (s->flags & FIN && !s->len)
+		s->tos = 0;
 	s->ts = !chance(16);
 	if (chance(8))
 		s->tsval = chance(24) ? -1 :
