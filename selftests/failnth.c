@@ -43,7 +43,8 @@ struct state {
 	struct mnl_socket *route;
 	size_t sent[2], rcvd[2];
 	int nth;		/* the file */
-	const char *step;
+	const char *step;	/* of the test */
+	bool bad;		/* the wire */
 };
 
 /* Sites: times that a fault was injected. Refused: of these, those that made
@@ -104,25 +105,28 @@ static bool nth_was(struct state *s)
 	return was;
 }
 
-/* The wire drops what is large: what is outstanding stays so. */
+/* The wire drops what is large: what is outstanding stays so. Where it comes
+ * out, because TCP takes notice of what is dropped where it goes in.
+ */
 static int dropping(const char *dev, bool on)
 {
 	if (!on)
 		return run("tc qdisc delete dev %s clsact", dev);
 	return run("tc qdisc add dev %s clsact", dev) ||
-	       run("tc filter add dev %s egress pref 1 protocol ip u32 %s",
+	       run("tc filter add dev %s ingress pref 1 protocol ip u32 %s",
 		   dev, "match u16 0 0xfc00 at 2 action pass") ||
-	       run("tc filter add dev %s egress pref 2 protocol ip u32 %s",
+	       run("tc filter add dev %s ingress pref 2 protocol ip u32 %s",
 		   dev, "match u32 0 0 action drop");
 }
 
-static int wire_bad(bool bad)
+static int wire_bad(struct state *s, bool bad)
 {
 	int err = dropping("veth0", bad);
 
 	net_enter(net_peer_ns);
 	err |= dropping("veth1", bad);
 	net_enter(net_host_ns);
+	s->bad = bad;
 	return err;
 }
 
@@ -219,6 +223,8 @@ static bool state_set_up(struct state *s)
 
 static bool state_torn_down(struct state *s)
 {
+	if (s->bad)
+		wire_bad(s, false);
 	pair_close(&s->p);
 	chim_nl_close(&s->look);
 	mnl_socket_close(s->route);
@@ -252,7 +258,7 @@ static bool prepare(struct state *s, const struct op *op)
 	set_int(s->p.sk, SOL_TCP, TCP_NODELAY, 1);
 	set_int(s->p.peer, SOL_TCP, TCP_NODELAY, 1);
 	if (op->busy &&
-	    (wire_bad(true) || say(s, 1, LARGE) != LARGE ||
+	    (wire_bad(s, true) || say(s, 1, LARGE) != LARGE ||
 	     say(s, 1, SMALL) != SMALL || say(s, 0, MUCH) <= 0 ||
 	     !until(!getsockopt(s->p.peer, SOL_TCP, TCP_INFO, &info, &len) &&
 		    info.tcpi_sacked)))
@@ -271,7 +277,7 @@ static bool settle(struct state *s, const struct op *op, struct tally *t,
 		   int err)
 {
 	s->step = "after";
-	if (op->busy && wire_bad(false))
+	if (op->busy && wire_bad(s, false))
 		return false;
 	if (op->ends && !err) {
 		pair_close(&s->p);
@@ -289,8 +295,9 @@ static bool settle(struct state *s, const struct op *op, struct tally *t,
 
 static void tell(const struct op *op, const struct tally *t)
 {
-	printf("# %s: %d sites, %d refused, %d left the NIC\n", op->name,
-	       t->sites, t->refused, t->left);
+	/* The harness does not flush what a test prints. */
+	fprintf(stderr, "# %s: %d sites, %d refused, %d left the NIC\n",
+		op->name, t->sites, t->refused, t->left);
 }
 
 /* Returns the number of the fault at which something was wrong, or 0. */
@@ -321,8 +328,8 @@ static int walk(struct state *s, const struct op *op)
 	chim_nl_close(&ear);
 	tell(op, &t);
 	if (n)
-		printf("# %s: fault %d, %s, result %d\n", op->name, n,
-		       s->step, err);
+		fprintf(stderr, "# %s: fault %d, %s, result %d\n", op->name,
+			n, s->step, err);
 	return n;
 }
 
@@ -618,7 +625,8 @@ static int walk_softirq(struct state *s, const struct op *op)
 	tell(op, &t);
 	if (n > MAX_SOFTIRQ && t.sites)
 		return 0;
-	printf("# %s: fault %d, %s, result %d\n", op->name, n, s->step, err);
+	fprintf(stderr, "# %s: fault %d, %s, result %d\n", op->name, n,
+		s->step, err);
 	return n;
 }
 
@@ -627,11 +635,11 @@ static int do_out_of_order(struct state *s)
 {
 	int err = 0;
 
-	if (wire_bad(true) || say(s, 1, LARGE) != LARGE ||
+	if (wire_bad(s, true) || say(s, 1, LARGE) != LARGE ||
 	    say(s, 1, SMALL) != SMALL || say(s, 0, LARGE) != LARGE ||
 	    say(s, 0, SMALL) != SMALL)
 		err = -EIO;
-	return wire_bad(false) || err || !talks(s) ? -EIO : 0;
+	return wire_bad(s, false) || err || !talks(s) ? -EIO : 0;
 }
 
 FIXTURE(softirq)
@@ -783,7 +791,7 @@ TEST_F_TIMEOUT(memory, no_leaks, LIMIT)
 	f = fopen(SYS "debug/kmemleak", "re");
 	ASSERT_NE(NULL, f);
 	while (fgets(line, sizeof(line), f)) {
-		printf("# %s", line);
+		fprintf(stderr, "# %s", line);
 		lines++;
 	}
 	fclose(f);
