@@ -240,7 +240,8 @@ static void plan_class(const struct stream *s, struct seg *g, enum class c)
 	switch (c) {
 	case RST_OLD:
 	case SYN_OLD:
-		g->seq = s->host.got - 1 - (below(2) ? below(3) : below(1 << 28));
+		g->seq = s->host.got - 1 -
+			 (below(2) ? below(3) : below(1 << 28));
 		g->len = below(3) ? 0 : below(100);
 		if (c == SYN_OLD)
 			g->len = 0;

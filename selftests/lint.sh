@@ -141,8 +141,8 @@ selftest_lists() {
 		case $name in lib.sh | lint.sh) continue ;; esac
 		# Part of another program, not one by itself.
 		if [[ $name == *.c ]] &&
-		   grep -qE "^\\\$\\(OUTPUT\\)/.*:.* $name" \
-			selftests/Makefile; then
+		   sed ':a; /\\$/N; s/\\\n//; ta' selftests/Makefile |
+			grep -qE "^\\\$\\(OUTPUT\\)/.*:.*\s$name"; then
 			continue
 		fi
 		listed "${name%.c}" || bad=1

@@ -87,7 +87,7 @@ outage() {
 	for i in 1 2 3; do
 		netem loss 100%
 		slowwait 20 backs_off "$i"
-		netem loss 20%
+		netem loss 5%
 		slowwait 20 not backs_off 1
 		netem
 	done

@@ -24,7 +24,7 @@ broken=0
 # KUnit needs the debug kernel, and a module built with its suites.
 kernel_for() {
 	case $1 in
-	kunit.sh) echo debug ;;
+	failnth | kunit.sh) echo debug ;;
 	*) echo "${KERNEL:-6.1}" ;;
 	esac
 }
