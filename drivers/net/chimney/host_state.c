@@ -206,8 +206,8 @@ static void chim_save_retransmit(struct sock *sk, struct chim_delegated *d)
 		d->rtx_count = icsk->icsk_retransmits;
 	d->backoff = icsk->icsk_backoff;
 	if (icsk->icsk_retransmits && tp->retrans_stamp)
-		d->total_rt = (u64)(tcp_clock_ms() -
-				    tp->retrans_stamp) * NSEC_PER_MSEC;
+		d->total_rt = (u64)(u32)(tcp_clock_ms() -
+					 tp->retrans_stamp) * NSEC_PER_MSEC;
 }
 
 /* SND.NXT of the contract: behind what was resent since the timeout. */
