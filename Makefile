@@ -19,7 +19,7 @@ VERSION := $(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' dkms.conf)
 export KERNEL LEAKS MEM CPUS TIMEOUT VTIME NOMOD MODULE LOG TESTS
 
 .PHONY: help all modules tools check check-debug check-matrix coverage lint
-.PHONY: demo bench vm shell
+.PHONY: demo bench soak vm shell
 .PHONY: install dkms-install clean deps mutants
 
 help:
@@ -39,6 +39,8 @@ help:
 	@echo 'make coverage      every test on the debug kernel, and which lines ran'
 	@echo 'make lint          static checks only'
 	@echo 'make mutants       break the module on purpose, see the tests notice'
+	@echo 'make soak          a million hand-overs, netlink messages and segments,'
+	@echo '                   and ten minutes of races; hours with KERNEL=debug'
 	@echo 'make demo          watch a connection go down the chimney and back'
 	@echo 'make bench         measurements'
 	@echo 'make vm RUN="CMD"  run CMD there with the module loaded; VTIME=1 for'
@@ -92,6 +94,17 @@ shell: deps
 
 mutants: deps
 	@selftests/mutants/run.sh $(MUTANTS)
+
+# All of them, even if one fails.
+soak: deps
+	@selftests/qemu/build.sh
+	@rc=0; export TIMEOUT=$(or $(TIMEOUT),36000); \
+	for run in 'soak.sh -n 1000000' 'fuzz_netlink -n 1000000' \
+			'hostile -n 1000000' 'races.sh -t 300'; do \
+		selftests/qemu/vm.sh "selftests/$$run" || rc=1; \
+	done; \
+	CPUS=4 selftests/qemu/vm.sh 'selftests/races.sh -t 300' || rc=1; \
+	exit $$rc
 
 demo: RUN = selftests/demo.sh
 demo: VTIME = 1

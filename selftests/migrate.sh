@@ -33,17 +33,6 @@ moves() {
 	unnoticed
 }
 
-# snmp NAME...: the sum of these counters of the peer's TCP.
-snmp() {
-	local name sum=0
-
-	for name; do
-		sum=$((sum + $(inp nstat -asz "$name" |
-			awk -v name="$name" '$1 == name { print $2 }')))
-	done
-	echo "$sum"
-}
-
 # On a wire that loses nothing the hand-overs lose nothing either: what the peer
 # sent again came twice, for its loss probe may be impatient.
 clean_wire() {
@@ -52,8 +41,8 @@ clean_wire() {
 	stream -c 50 -m -l
 	at_least 1 unread unacked
 	unnoticed
-	between $(($(snmp TcpRetransSegs) -
-		$(snmp TcpExtTCPDSACKRecvSegs))) -3 3 "segments lost"
+	between $(($(snmp "$P" TcpRetransSegs) -
+		$(snmp "$P" TcpExtTCPDSACKRecvSegs))) -3 3 "segments lost"
 }
 
 # Small buffers: they are full before the connection is over.

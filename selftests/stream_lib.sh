@@ -80,3 +80,9 @@ nic_has() {
 counter() {
 	inh ethtool -S chim0 | awk -v name="$1:" '$1 == name { print $2 }'
 }
+
+# snmp NAMESPACE NAME...: the sum of these counters of its TCP.
+snmp() {
+	in_ns "$1" nstat -asz "${@:2}" |
+		awk '/^Tcp/ { sum += $2 } END { print sum + 0 }'
+}
