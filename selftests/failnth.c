@@ -257,8 +257,10 @@ static bool prepare(struct state *s, const struct op *op)
 	setsockopt(s->p.sk, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
 	set_int(s->p.sk, SOL_TCP, TCP_NODELAY, 1);
 	set_int(s->p.peer, SOL_TCP, TCP_NODELAY, 1);
+	/* Not full: a refusal for that would look like one for the fault. */
 	if (op->busy &&
-	    (wire_bad(s, true) || say(s, 1, LARGE) != LARGE ||
+	    (set_int(s->p.sk, SOL_SOCKET, SO_SNDBUFFORCE, 10 * MUCH) ||
+	     wire_bad(s, true) || say(s, 1, LARGE) != LARGE ||
 	     say(s, 1, SMALL) != SMALL || say(s, 0, MUCH) <= 0 ||
 	     !until(!getsockopt(s->p.peer, SOL_TCP, TCP_INFO, &info, &len) &&
 		    info.tcpi_sacked)))

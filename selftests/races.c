@@ -55,11 +55,11 @@ struct slot {
 	struct chim_nl_tuple name; /* under name_lock */
 	struct pair p;
 	struct way way[2];
-	bool open;
+	atomic_bool open;
 	atomic_bool destroyed;	/* by a thread that holds no more than a read
 				 * lock
 				 */
-	unsigned int opened;
+	atomic_uint opened;
 	atomic_uint at;
 	struct {
 		const char *what;
@@ -75,6 +75,7 @@ struct actor {
 	unsigned int generation; /* of the module that nl talks to */
 	struct mnl_socket *diag;
 	atomic_uintptr_t doing;	/* its name */
+	unsigned int opened;	/* of its slot, before it began */
 };
 
 /* How much of a slot an operation needs. */
@@ -423,11 +424,19 @@ static struct chim_nl_tuple name_of(struct slot *s)
 	return t;
 }
 
-/* Refused because a thread is ending the connection? */
-static bool ending(const struct actor *a)
+/* Has no thread ended the connection since its operation began? */
+static bool lives(const struct actor *a, const struct slot *s)
 {
-	return strstr(a->nl.msg, "not an established connection") ||
-	       strstr(a->nl.msg, "the program has shut down reading");
+	return s->open && !s->destroyed && s->opened == a->opened &&
+	       !s->way[OUT].fin && !s->way[IN].fin;
+}
+
+/* Refused because a thread is ending the connection, or has? */
+static bool ending(const struct actor *a, const struct slot *s)
+{
+	return !lives(a, s) &&
+	       (strstr(a->nl.msg, "not an established connection") ||
+		strstr(a->nl.msg, "the program has shut down reading"));
 }
 
 static int admitted(struct actor *a, struct slot *s, int err)
@@ -440,7 +449,8 @@ static int admitted(struct actor *a, struct slot *s, int err)
 
 	if (!err)
 		offloads++;
-	else if (!one_of(err, fine) && !ending(a))
+	else if (strstr(a->nl.msg, "no connection has these addresses") ?
+		 lives(a, s) : !one_of(err, fine) && !ending(a, s))
 		fail(s, "offload: %s: %s", strerror(-err), a->nl.msg);
 	return err;
 }
@@ -467,7 +477,7 @@ static int if_there(struct actor *a, struct slot *s, const char *what, int err)
 	/* The last for a dump while the module goes. */
 	static const int fine[] = { ENOENT, ENODEV, EPROTONOSUPPORT, 0 };
 
-	if (err && !one_of(err, fine) && !ending(a))
+	if (err && !one_of(err, fine) && !ending(a, s))
 		fail(s, "%s: %s: %s", what, strerror(-err), a->nl.msg);
 	return err;
 }
@@ -759,6 +769,7 @@ static void act(struct actor *a)
 	struct op *op = pick(a);
 	int err;
 
+	a->opened = s->opened;
 	/* Closed, or destroyed: that comes first. */
 	if (!s->opened || ((!s->open || s->destroyed) && op->need != NAME)) {
 		if (pthread_rwlock_trywrlock(&s->lock))

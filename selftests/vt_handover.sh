@@ -69,7 +69,7 @@ backing_off() {
 	alone=${KA[t]}
 	ka write "$shaken" 100
 	moved=${KA[t]}
-	ka cycle "$shaken" 1000 1 20
+	ka cycle "$shaken" $((1000 / KA_SLOW)) 1 20
 	[ "${KA[t]}" -lt "$((moved + 25 * SEC))" ] || fail "it took too long"
 	ka dies "$shaken" 60000
 	is "${KA[errno]}" ETIMEDOUT

@@ -15,6 +15,8 @@
 #   KERNEL=V	version prefix of the kernel, default 6.1; or "debug"
 #   LEAKS=1	look for lost memory at the end; with KERNEL=debug
 #   MEM=N	MiB of memory, default 1024, for a debug kernel 2048
+#   WARM=1	copy what tests run into the guest's memory first, which pays
+#		when they run for minutes; in virtual time always
 #   CPUS=N	processors, default 2; one in virtual time
 #   TIMEOUT=N	seconds of real time until the guest is stopped, default 600
 #   LOG=F	console log, default build/log/vm-PID.log, removed on success
@@ -36,6 +38,13 @@ markers+='self-detected stall|detected stalls|blocked for more than|'
 markers+='refcount_t: |unregister_netdevice: waiting|'
 markers+='leaked reference|list_(add|del) corruption|kmem_cache_destroy'
 
+# complaints FILE: of what it has. A sysctl that finds no memory, which faults
+# on demand bring about, tells where it was asked, and is fine otherwise.
+complaints() {
+	grep -m 1 -E "$markers" < <(
+		sed -u '/sysctl could not get directory/,/<\/TASK>/d' "$1")
+}
+
 shell=
 if [ "${1:-}" = --shell ]; then
 	shell=1
@@ -44,6 +53,7 @@ else
 	run=${1:?no command given}
 fi
 vtime=${VTIME:-}
+warm=$vtime${WARM:-}
 leaks=${LEAKS:-}
 cpus=${CPUS:-2}
 limit=${TIMEOUT:-600}
@@ -76,7 +86,7 @@ trap 'exit 130' INT TERM HUP
 	declare -p -x | grep -E '^declare -x (KSFT|KSELFTEST|CHIMNEY)_' || :
 	printf 'export TERM=%q\n' "${TERM:-dumb}"
 	printf '%s=%q\n' TOP "$top" KDIR "$k" MODULE "$module" RUN "$run" \
-		VTIME "$vtime" LEAKS "$leaks" SHELL_MODE "$shell" \
+		VTIME "$vtime" WARM "$warm" LEAKS "$leaks" SHELL_MODE "$shell" \
 		TOOLS "$top/tools/chimney"
 	if [ -n "$shell" ] && [ -t 0 ]; then
 		size=$(stty size)
@@ -117,7 +127,7 @@ hot_files() {
 		done
 	done | sed -n 's#^/*\(.*\)#/\1#p' | sort -u
 }
-if [ -n "$vtime" ]; then
+if [ -n "$warm" ]; then
 	hot_files > "$job/hot"
 fi
 
@@ -152,8 +162,8 @@ args+=(-append "$append")
 stop_at_complaint() {
 	local size='' idle
 
-	grep -qm 1 -E "$markers" < <(
-		tail -n +1 -s 1 --pid="$1" -f "$console") || return 0
+	complaints <(tail -n +1 -s 1 --pid="$1" -f "$console") > /dev/null ||
+		return 0
 	exec {idle}<> <(:)
 	# It is complete when the console is quiet.
 	while [ "$size" != "$(stat -c %s "$console")" ]; do
@@ -208,9 +218,8 @@ if [ "$rc" -eq 124 ] || [ "$rc" -eq 137 ]; then
 	bad="stopped after $limit s"
 elif [ "$rc" -ne 0 ]; then
 	bad="qemu failed, status $rc"
-elif grep -qE "$markers" "$console"; then
-	bad="the kernel complained: $(grep -m 1 -E "$markers" "$console" |
-		tr -d '\r')"
+elif complaint=$(complaints "$console" | tr -d '\r'); then
+	bad="the kernel complained: $complaint"
 elif [ -z "$result" ]; then
 	bad="the guest ended without a result"
 elif [[ $result != exit=* ]]; then

@@ -222,23 +222,28 @@ static void queue_drops_what_is_old(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, chim_nic_ooo_any(c));
 }
 
+/* What is told to be there twice: the new one, the old one that it covers, or
+ * neither of them.
+ */
+enum again { NEW, OLD, NONE };
+
 struct again_case {
 	const char *desc;
 	u32 from;
 	u32 to;
-	bool dup;
+	enum again twice;
 };
 
 /* after [100, 300) */
 static const struct again_case again_cases[] = {
-	{ "the same", 100, 300, true },
-	{ "its head", 100, 200, true },
-	{ "its tail", 200, 300, true },
-	{ "its middle", 150, 200, true },
-	{ "one byte more", 100, 301, false },
-	{ "one byte earlier", 99, 300, false },
-	{ "the byte before", 99, 100, false },
-	{ "the byte behind", 300, 301, false },
+	{ "the same", 100, 300, NEW },
+	{ "its head", 100, 200, NEW },
+	{ "its tail", 200, 300, NEW },
+	{ "its middle", 150, 200, NEW },
+	{ "one byte more", 100, 301, OLD },
+	{ "one byte earlier", 99, 300, OLD },
+	{ "the byte before", 99, 100, NONE },
+	{ "the byte behind", 300, 301, NONE },
 };
 
 static void again_desc(const struct again_case *p, char *desc)
@@ -248,7 +253,9 @@ static void again_desc(const struct again_case *p, char *desc)
 
 KUNIT_ARRAY_PARAM(again, again_cases, again_desc);
 
-/* What is there already is dropped and reported (RFC 2883). */
+/* Of two that cover one another the larger stays; what came twice is reported
+ * (RFC 2883).
+ */
 static void queue_reports_duplicates(struct kunit *test)
 {
 	const struct again_case *p = test->param_value;
@@ -257,12 +264,14 @@ static void queue_reports_duplicates(struct kunit *test)
 	add(test, 100, 300);
 	add(test, 500, 600);
 	add(test, p->from, p->to);
-	KUNIT_EXPECT_EQ(test, d->ooo_segs, p->dup ? 2 : 3);
-	if (p->dup) {
-		KUNIT_EXPECT_EQ(test, d->dsack.start, AT(p->from));
-		KUNIT_EXPECT_EQ(test, d->dsack.end, AT(p->to));
-	} else {
+	KUNIT_EXPECT_EQ(test, d->ooo_segs, p->twice == NONE ? 3 : 2);
+	if (p->twice == NONE) {
 		KUNIT_EXPECT_EQ(test, d->dsack.start, d->dsack.end);
+	} else {
+		KUNIT_EXPECT_EQ(test, d->dsack.start,
+				AT(p->twice == NEW ? p->from : 100));
+		KUNIT_EXPECT_EQ(test, d->dsack.end,
+				AT(p->twice == NEW ? p->to : 300));
 	}
 	expect_block(test, 0, min(p->from, 100U), max(p->to, 300U));
 }
