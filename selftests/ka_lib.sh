@@ -86,19 +86,19 @@ ka_fails() {
 
 # near GOT WANTED TOLERANCE WHAT: late or early by the tolerance at most.
 near() {
-	local off=$(($1 - $2))
+	local off=$(($1 - $2)) most=$(($3 * KA_SLOW))
 
 	echo "$4: $off us off"
-	((off <= $3 * KA_SLOW && off >= -$3 * KA_SLOW)) || fail "$4: off by $off us"
+	((off <= most && off >= -most)) || fail "$4: off by $off us"
 }
 
 # due GOT WANTED TOLERANCE WHAT: never early, late by the tolerance at most.
 # The time of a segment is taken a little before or after it is handled.
 due() {
-	local off=$(($1 - $2))
+	local off=$(($1 - $2)) most=$(($3 * KA_SLOW))
 
 	echo "$4: $off us late"
-	((off <= $3 * KA_SLOW && off >= -200 * KA_SLOW)) || fail "$4: $off us late"
+	((off <= most && off >= -200 * KA_SLOW)) || fail "$4: $off us late"
 }
 
 # gaps WHAT TOLERANCE GAP...: KA_T are so far apart; what is left over is
