@@ -6,6 +6,8 @@
 # connections offloaded and without.
 
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=selftests/module_lib.sh
+. "$(dirname "$0")/module_lib.sh"
 
 # attr NAMESPACE DEVICE FIELD: of "ip -j link".
 attr() {
@@ -759,18 +761,6 @@ killed_with_namespace() {
 }
 
 # ---- the module ---------------------------------------------------------
-
-# The guest knows which file it loaded.
-module_file() {
-	local job
-
-	if [ -n "${CHIMNEY_MODULE:-}" ]; then
-		echo "$CHIMNEY_MODULE"
-		return
-	fi
-	job=$(sed -nE 's/.* job=([^ ]+).*/\1/p' /proc/cmdline)
-	sed -n 's/^MODULE=//p' "$job/env"
-}
 
 module_unloads() {
 	local module
