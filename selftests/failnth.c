@@ -34,7 +34,6 @@
 #define SMALL		100		/* not dropped */
 #define MUCH		40000
 #define LIMIT		1200		/* s for a test */
-#define MIN_AGE_MS	6000		/* kmemleak leaves younger ones alone */
 
 struct state {
 	struct pair p;
@@ -765,39 +764,6 @@ TEST_F_TIMEOUT(device, created, LIMIT)
 	EXPECT_FALSE(injected);
 	EXPECT_EQ(0, err);
 	EXPECT_LT(0, t.sites);
-}
-
-/* Last, for all of the above: what is referred to by nothing. */
-FIXTURE(memory)
-{
-};
-
-FIXTURE_SETUP(memory)
-{
-}
-
-FIXTURE_TEARDOWN(memory)
-{
-}
-
-TEST_F_TIMEOUT(memory, no_leaks, LIMIT)
-{
-	time_t end = time_ms() + MIN_AGE_MS;
-	char line[256];
-	int lines = 0;
-	FILE *f;
-
-	do {
-		ASSERT_TRUE(put("debug", "kmemleak", "scan"));
-	} while (time_ms() < end);
-	f = fopen(SYS "debug/kmemleak", "re");
-	ASSERT_NE(NULL, f);
-	while (fgets(line, sizeof(line), f)) {
-		fprintf(stderr, "# %s", line);
-		lines++;
-	}
-	fclose(f);
-	EXPECT_EQ(0, lines);
 }
 
 TEST_HARNESS_MAIN

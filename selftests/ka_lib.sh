@@ -21,10 +21,9 @@ TICK=1000
 # shellcheck disable=SC2034
 JIFFY=5000
 
-# On a kernel that watches itself, code takes its time: what is late there is
-# not the timer.
+# What is late on a slow kernel is not the timer.
 KA_SLOW=1
-[ ! -e /proc/lockdep ] || KA_SLOW=20
+! slow_kernel || KA_SLOW=20
 
 # A tool that has gone is a failure with a word to it, not a signal.
 trap : PIPE

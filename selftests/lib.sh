@@ -282,6 +282,11 @@ wait_port() {
 	slowwait 20 port_listens "$@"
 }
 
+# Does the kernel watch itself? There code takes its time.
+slow_kernel() {
+	[ -e /proc/lockdep ]
+}
+
 # ---- namespaces and topology --------------------------------------------
 
 # setup_ns VARIABLE...: a namespace each, named at random, deleted at the end.
@@ -289,7 +294,7 @@ setup_ns() {
 	local var name
 
 	for var; do
-		name=$(mktemp -u "${var,,}-XXXXXX")
+		printf -v name '%s-%04x%04x' "${var,,}" "$RANDOM" "$RANDOM"
 		ip netns add "$name"
 		defer cleanup_ns "$name"
 		printf -v "$var" %s "$name"
@@ -367,7 +372,7 @@ topo_addresses() {
 }
 
 link_runs() {
-	ip -n "$1" link show dev "$2" | grep -q LOWER_UP
+	[[ $(ip -n "$1" link show dev "$2") == *LOWER_UP* ]]
 }
 
 # capture FILE NAMESPACE DEVICE [FILTER...]: returns when packets are seen;

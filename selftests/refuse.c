@@ -518,7 +518,7 @@ static int set_ao_key(int fd, int kind, bool peer)
 	};
 
 	net_address(kind, peer, 0, &key.addr);
-	key.prefix = kind == IPV4 ? 32 : 128;
+	key.prefix = kind == IPV6 ? 128 : 32;
 	return setsockopt(fd, IPPROTO_TCP, TCP_AO_ADD_KEY, &key, sizeof(key));
 }
 

@@ -50,6 +50,16 @@ bool chim_cached_refresh(struct sock *sk, struct chim_cached *c);
 void chim_cached_to_socket(struct sock *sk, const struct chim_update *upd);
 void chim_cached_overlay(struct chim_cached *c, const struct chim_update *upd);
 
+/* Has the host ended the connection of an offloaded socket? Aborting and the
+ * last close do not ask for the lock before they look for the function to call,
+ * so that they may come upon a socket that is in the NIC by then, and end it as
+ * if it were not.
+ */
+static inline bool chim_sock_is_dead(const struct sock *sk)
+{
+	return sk->sk_state == TCP_CLOSE;
+}
+
 /* Address family on the wire; an IPv6 socket may speak IPv4. */
 static inline u8 chim_wire_family(const struct sock *sk)
 {

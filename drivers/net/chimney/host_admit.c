@@ -107,6 +107,7 @@ bool chim_admit_revoked(const struct sock *sk)
 {
 	return rcu_access_pointer(sk->sk_filter) ||
 	       sock_flag(sk, SOCK_ZEROCOPY) ||
+	       sock_flag(sk, SOCK_DEAD) || /* see chim_sock_is_dead() */
 	       sk->sk_max_pacing_rate != ~0UL ||
 	       sk->sk_tsflags & SOF_TIMESTAMPING_TX_RECORD_MASK ||
 	       tcp_sk(sk)->tcp_tx_delay;

@@ -385,6 +385,13 @@ static void chim_finish(struct sock *sk, const struct chim_state *st,
 		inet_sk_set_state(sk, TCP_CLOSING);
 		chim_sock_hear(sk, TCPHDR_ACK);
 		break;
+	case CHIMNEY_TCP_STATE_FIN_WAIT2:
+		/* Closed by the program: not for ever. */
+		if (!sock_flag(sk, SOCK_DEAD))
+			break;
+		inet_sk_set_state(sk, TCP_FIN_WAIT1);
+		chim_sock_hear(sk, TCPHDR_ACK);
+		break;
 	case CHIMNEY_TCP_STATE_CLOSED:
 		if (reason == CHIMNEY_REASON_ABORT)
 			chim_sock_hear(sk, TCPHDR_RST);
@@ -400,6 +407,7 @@ static void chim_finish(struct sock *sk, const struct chim_state *st,
 static void chim_move_up(struct sock *sk, struct chim_conn *conn, u8 reason,
 			 struct chim_state *st)
 {
+	bool dead = chim_sock_is_dead(sk);
 	struct chim_indication ind;
 	struct sk_buff_head held;
 
@@ -407,17 +415,23 @@ static void chim_move_up(struct sock *sk, struct chim_conn *conn, u8 reason,
 	chim_nic_ops.terminate(conn->nic, st, &ind, &held);
 	if (ind.reason)
 		reason = ind.reason;
-	chim_sock_apply(sk, conn, &ind);
-	chim_sock_add_stats(sk, &st->stats);
-	chim_state_restore(sk, st, conn);
+	if (dead) {
+		__skb_queue_purge(&ind.data);
+	} else {
+		chim_sock_apply(sk, conn, &ind);
+		chim_sock_add_stats(sk, &st->stats);
+		chim_state_restore(sk, st, conn);
+	}
 	chim_sock_restore(sk);
 	chim_nic_ops.release(conn->nic);
 	conn->nic = NULL;
 	conn->place = CHIMNEY_PLACE_HOST;
 	conn->reason = reason;
-	chim_finish(sk, st, reason);
-	if (st->delegated.state != CHIMNEY_TCP_STATE_CLOSED)
-		chim_kick(sk);
+	if (!dead) {
+		chim_finish(sk, st, reason);
+		if (st->delegated.state != CHIMNEY_TCP_STATE_CLOSED)
+			chim_kick(sk);
+	}
 	chim_unreserve(conn);
 	chim_count(conn->cd, CHIM_CNT_UPLOADS);
 	chim_pass_up(conn->cd, &held);

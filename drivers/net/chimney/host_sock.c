@@ -552,6 +552,10 @@ void chim_sock_sync(struct sock *sk, struct chim_conn *conn, bool call)
 
 	if (conn->place != CHIMNEY_PLACE_NIC)
 		return;
+	if (chim_sock_is_dead(sk)) {
+		chim_host_request_upload(conn, CHIMNEY_REASON_DISCONNECT);
+		return;
+	}
 	chim_nic_ops.fetch(conn->nic, &ind);
 	chim_sock_apply(sk, conn, &ind);
 	if (ind.reason) {
