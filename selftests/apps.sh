@@ -70,7 +70,10 @@ random_data() {
 }
 
 iperf_runs() {
-	in_ns "$1" iperf3 -c "$2" -n 500K -J "${@:3}" > "$ktap_tmp/iperf"
+	local seconds=1
+
+	! slow_kernel || seconds=5
+	in_ns "$1" iperf3 -c "$2" -t "$seconds" -J "${@:3}" > "$ktap_tmp/iperf"
 	jq -e '.error == null and .end.sum_received.bytes > 0' \
 		"$ktap_tmp/iperf" > /dev/null || {
 		jq -c '[.error, .end]' "$ktap_tmp/iperf"

@@ -8,8 +8,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/inet_diag.h>
-#include <linux/sock_diag.h>
 #include <linux/sockios.h>
 #include <net/if.h>
 #include <netinet/in.h>
@@ -670,40 +668,13 @@ static int op_half_close(struct actor *a, struct slot *s)
 	return 0;
 }
 
-static int sock_destroy(struct actor *a, const struct chim_nl_tuple *t)
-{
-	char buf[1024];
-	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
-	struct inet_diag_req_v2 *req;
-	int len;
-
-	nlh->nlmsg_type = SOCK_DESTROY;
-	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
-	req = mnl_nlmsg_put_extra_header(nlh, sizeof(*req));
-	req->sdiag_family = t->family;
-	req->sdiag_protocol = IPPROTO_TCP;
-	req->idiag_states = -1;
-	req->id.idiag_sport = t->lport;
-	req->id.idiag_dport = t->rport;
-	memcpy(req->id.idiag_src, t->local, sizeof(req->id.idiag_src));
-	memcpy(req->id.idiag_dst, t->remote, sizeof(req->id.idiag_dst));
-	req->id.idiag_cookie[0] = INET_DIAG_NOCOOKIE;
-	req->id.idiag_cookie[1] = INET_DIAG_NOCOOKIE;
-	if (mnl_socket_sendto(a->diag, nlh, nlh->nlmsg_len) < 0)
-		return -errno;
-	len = mnl_socket_recvfrom(a->diag, buf, sizeof(buf));
-	if (len < 0)
-		return -errno;
-	return mnl_cb_run(buf, len, 0, 0, NULL, NULL) < 0 ? -errno : 0;
-}
-
 static int op_destroy(struct actor *a, struct slot *s)
 {
 	int err;
 
 	if (atomic_exchange(&s->destroyed, true))
 		return -EALREADY;
-	err = sock_destroy(a, &s->p.tuple);
+	err = sock_destroy(a->diag, &s->p.tuple);
 	/* Both halves closed, it may have come to its end already. */
 	if (err && !(s->way[OUT].fin && s->way[IN].fin))
 		fail(s, "destroy: %s", strerror(-err));

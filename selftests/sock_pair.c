@@ -5,6 +5,9 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <libmnl/libmnl.h>
+#include <linux/inet_diag.h>
+#include <linux/sock_diag.h>
 #include <linux/sockios.h>
 #include <net/if.h>
 #include <netinet/in.h>
@@ -332,8 +335,7 @@ int call_start(struct call *c, ssize_t (*fn)(struct call *c), int fd,
 	return thread_start(&c->thread, call_run, c);
 }
 
-/* Is the thread in a call that waits? */
-bool call_sleeps(const struct call *c)
+static bool call_in_state(const struct call *c, char state)
 {
 	char path[64], stat[256] = "";
 	const char *s;
@@ -349,7 +351,19 @@ bool call_sleeps(const struct call *c)
 		stat[0] = '\0';
 	fclose(f);
 	s = strrchr(stat, ')');
-	return s && s[2] == 'S';
+	return s && s[2] == state;
+}
+
+/* Is the thread in a call that waits? */
+bool call_sleeps(const struct call *c)
+{
+	return call_in_state(c, 'S');
+}
+
+/* Does it wait for a lock, where no signal disturbs? */
+bool call_locked_out(const struct call *c)
+{
+	return call_in_state(c, 'D');
 }
 
 ssize_t call_end(struct call *c)
@@ -547,6 +561,34 @@ int proc_state(int kind, const struct chim_nl_tuple *t)
 }
 
 /* Does a byte get from each end to the other? */
+/* As "ss -K" does, by an mnl_socket of NETLINK_SOCK_DIAG. */
+int sock_destroy(struct mnl_socket *diag, const struct chim_nl_tuple *t)
+{
+	char buf[1024];
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+	struct inet_diag_req_v2 *req;
+	int len;
+
+	nlh->nlmsg_type = SOCK_DESTROY;
+	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
+	req = mnl_nlmsg_put_extra_header(nlh, sizeof(*req));
+	req->sdiag_family = t->family;
+	req->sdiag_protocol = IPPROTO_TCP;
+	req->idiag_states = -1;
+	req->id.idiag_sport = t->lport;
+	req->id.idiag_dport = t->rport;
+	memcpy(req->id.idiag_src, t->local, sizeof(req->id.idiag_src));
+	memcpy(req->id.idiag_dst, t->remote, sizeof(req->id.idiag_dst));
+	req->id.idiag_cookie[0] = INET_DIAG_NOCOOKIE;
+	req->id.idiag_cookie[1] = INET_DIAG_NOCOOKIE;
+	if (mnl_socket_sendto(diag, nlh, nlh->nlmsg_len) < 0)
+		return -errno;
+	len = mnl_socket_recvfrom(diag, buf, sizeof(buf));
+	if (len < 0)
+		return -errno;
+	return mnl_cb_run(buf, len, 0, 0, NULL, NULL) < 0 ? -errno : 0;
+}
+
 bool echoes(int sk, int peer)
 {
 	char buf = 'e';

@@ -96,6 +96,7 @@ void churn_stop(struct churn *c);
 int call_start(struct call *c, ssize_t (*fn)(struct call *c), int fd,
 	       void *buf, size_t len, int flags);
 bool call_sleeps(const struct call *c);
+bool call_locked_out(const struct call *c);
 ssize_t call_end(struct call *c);
 ssize_t call_recv(struct call *c);
 ssize_t call_send(struct call *c);
@@ -114,5 +115,6 @@ int set_int(int fd, int level, int name, int value);
 int tcp_state_of(int fd);
 int proc_state(int kind, const struct chim_nl_tuple *t);
 bool echoes(int sk, int peer);
+int sock_destroy(struct mnl_socket *diag, const struct chim_nl_tuple *t);
 
 #endif /* _SOCK_PAIR_H */

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A call that has begun before the offload meets the socket after it: it has
+ * looked up what to call while the socket was a plain one.
+ *
+ * Who waits for the lock of a socket gets it in the order of asking. It is held
+ * by a send whose data is in a page that is not there yet (userfaultfd(2)).
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <libmnl/libmnl.h>
+#include <linux/netlink.h>
+#include <linux/sockios.h>
+#include <linux/userfaultfd.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#include "kselftest_harness.h"
+#include "sock_pair.h"
+
+FIXTURE(late)
+{
+	struct pair p;
+	struct chim_nl nl;
+	struct mnl_socket *diag;
+	void *page;		/* missing */
+	int uffd;
+};
+
+FIXTURE_VARIANT(late)
+{
+	enum kind kind;
+};
+
+FIXTURE_VARIANT_ADD(late, ipv4)
+{
+	.kind = IPV4,
+};
+
+FIXTURE_VARIANT_ADD(late, ipv6)
+{
+	.kind = IPV6,
+};
+
+FIXTURE_VARIANT_ADD(late, mapped)
+{
+	.kind = MAPPED,
+};
+
+FIXTURE_SETUP(late)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register reg = {
+		.range.len = getpagesize(),
+		.mode = UFFDIO_REGISTER_MODE_MISSING,
+	};
+
+	ASSERT_EQ(0, chim_nl_open(&self->nl));
+	self->diag = mnl_socket_open2(NETLINK_SOCK_DIAG, SOCK_CLOEXEC);
+	ASSERT_NE(NULL, self->diag);
+	ASSERT_EQ(0, pair_open(&self->p, variant->kind));
+	self->page = mmap(NULL, reg.range.len, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, self->page);
+	reg.range.start = (uintptr_t)self->page;
+	self->uffd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+	ASSERT_LE(0, self->uffd);
+	ASSERT_EQ(0, ioctl(self->uffd, UFFDIO_API, &api));
+	ASSERT_EQ(0, ioctl(self->uffd, UFFDIO_REGISTER, &reg));
+}
+
+FIXTURE_TEARDOWN(late)
+{
+	close(self->uffd);
+	munmap(self->page, getpagesize());
+	pair_close(&self->p);
+	mnl_socket_close(self->diag);
+	chim_nl_close(&self->nl);
+}
+
+static ssize_t call_offload(struct call *c)
+{
+	struct _test_data_late *self = c->buf;
+	int err = chim_nl_offload(&self->nl, &self->p.tuple, NULL);
+
+	errno = -err;
+	return err ? -1 : 0;
+}
+
+static ssize_t call_destroy(struct call *c)
+{
+	struct _test_data_late *self = c->buf;
+	int err = sock_destroy(self->diag, &self->p.tuple);
+
+	errno = -err;
+	return err ? -1 : 0;
+}
+
+static bool faulted(int uffd)
+{
+	struct pollfd p = { .fd = uffd, .events = POLLIN };
+
+	return poll(&p, 1, 0) == 1 && p.revents == POLLIN;
+}
+
+/* While the lock is held by a call that waits for the page, the socket is
+ * offloaded and destroyed, in this order.
+ */
+static bool down_and_destroyed(struct _test_data_late *self,
+			       ssize_t (*holder)(struct call *c))
+{
+	struct uffdio_zeropage zero = {
+		.range = {
+			.start = (uintptr_t)self->page,
+			.len = getpagesize(),
+		},
+	};
+	struct call hold, offload, destroy;
+
+	return !call_start(&hold, holder, self->p.sk, self->page, 10,
+			   MSG_NOSIGNAL) &&
+	       until(faulted(self->uffd)) &&
+	       !call_start(&offload, call_offload, 0, self, 0, 0) &&
+	       until(call_locked_out(&offload)) &&
+	       !call_start(&destroy, call_destroy, 0, self, 0, 0) &&
+	       until(call_locked_out(&destroy)) &&
+	       !ioctl(self->uffd, UFFDIO_ZEROPAGE, &zero) &&
+	       call_end(&hold) == 10 && !call_end(&offload) &&
+	       !call_end(&destroy);
+}
+
+/* The NIC does not keep what has no socket any more. */
+static bool gone(struct _test_data_late *self)
+{
+	struct chim_nl_conn conn;
+	struct chim_nl_dev dev;
+	char c;
+
+	return until(!chim_nl_dev(&self->nl, net_ifindex, &dev) &&
+		     !dev.dev[CHIMNEY_A_DEV_CONNS]) &&
+	       chim_nl_get(&self->nl, &self->p.tuple, &conn) == -ENOENT &&
+	       tcp_state_of(self->p.sk) == TCP_CLOSE &&
+	       recv(self->p.sk, &c, 1, MSG_DONTWAIT) == -1 &&
+	       errno == ECONNABORTED;
+}
+
+/* "ss -K" */
+TEST_F(late, abort)
+{
+	ASSERT_TRUE(down_and_destroyed(self, call_send));
+	EXPECT_TRUE(gone(self));
+	ASSERT_TRUE(recv_all(self->p.peer, self->page, 10));
+	/* The peer is told, now or when it asks. */
+	EXPECT_TRUE(until(send(self->p.peer, "", 1, MSG_NOSIGNAL) < 0));
+	EXPECT_TRUE(errno == ECONNRESET || errno == EPIPE);
+}
+
+/* Nobody else would end it: it has nothing to send and nothing to wait for. */
+TEST_F(late, abort_half_closed)
+{
+	ASSERT_EQ(0, shutdown(self->p.sk, SHUT_WR));
+	ASSERT_TRUE(until(tcp_state_of(self->p.sk) == TCP_FIN_WAIT2));
+	ASSERT_EQ(10, send(self->p.peer, "0123456789", 10, 0));
+	ASSERT_TRUE(until(queued(self->p.sk, SIOCINQ) == 10));
+	ASSERT_TRUE(down_and_destroyed(self, call_recv));
+	EXPECT_TRUE(gone(self));
+}
+
+TEST_HARNESS_MAIN
