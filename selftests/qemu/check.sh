@@ -170,7 +170,7 @@ one_tests=(cli_args cli.sh link.sh netlink refuse sock_api sock_close sock_late
 	sock_opt sock_wait spec.sh update)
 
 newer=6.12
-newer_tests=(refuse sock_close update migrate.sh)
+newer_tests=(refuse sock_close sock_late update migrate.sh)
 newer_vtime_tests=(vt_handover.sh)
 
 # Where lost memory would be: wherever something is refused or torn down.
