@@ -61,8 +61,10 @@ finish() {
 	exit
 }
 
+read -r -d '' -a tests <<< "${TESTS:-}"
+
 wanted() {
-	[ -z "${TESTS:-}" ] || [[ " $TESTS " == *" $1 "* ]]
+	[ "${#tests[@]}" -eq 0 ] || [[ " ${tests[*]} " == *" $1 "* ]]
 }
 
 fail() {
@@ -231,6 +233,10 @@ if wanted lint; then
 fi
 
 plan
+for name in "${tests[@]}"; do
+	[[ " lint ${programs[*]//$'\n'/ } " == *" $name "* ]] ||
+		fail "$name" "no such test here"
+done
 for name in "${lanes[@]}"; do
 	# shellcheck disable=SC2086
 	lane $name &
