@@ -41,21 +41,24 @@ build() {
 
 # try TEST: does it pass with that module? Its first complaint is enough.
 try() {
-	local log=$work/test.log vtime="" vm
+	local log=$work/test.log vtime="" vm rc=0
 
+	: > "$log"
 	case $1 in
 	vt_*) vtime=1 ;;
 	esac
 	KERNEL=$(kernel_for "$1") VTIME=$vtime TIMEOUT=900 \
 		MODULE=$work/$folder/chimney.ko setsid \
-		"$top/selftests/qemu/vm.sh" "selftests/$1" > "$log" 2>&1 &
+		"$top/selftests/qemu/vm.sh" "selftests/$1" >> "$log" 2>&1 &
 	vm=$!
 	if grep -q '^not ok' < <(tail -n +1 -f --pid="$vm" "$log"); then
 		kill -- "-$vm" 2> /dev/null || :
 		wait "$vm" || :
 		return 1
 	fi
-	wait "$vm"
+	wait "$vm" || rc=$?
+	[ "$rc" = 0 ] || echo "$1: exit status $rc" >> "$log"
+	return "$rc"
 }
 
 mutant() {
@@ -102,6 +105,7 @@ while IFS= read -r line <&3; do
 			sound[$test]=1
 		else
 			echo "ALARM    $test fails on the unbroken sources"
+			tail -n 5 "$work/test.log"
 			exit 1
 		fi
 	fi
