@@ -22,6 +22,7 @@
 
 set -eu -o pipefail
 
+here=$(dirname "$(realpath "$0")")
 prefix=${1:-${KERNEL:-6.1}}
 cache=${CHIMNEY_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/chimney}
 say() { echo "kernel.sh: $*" >&2; }
@@ -30,7 +31,7 @@ die() { say "$*"; exit 1; }
 newest() { sort -V | tail -n 1; }
 
 if [ "$prefix" = debug ]; then
-	exec "$(dirname "$(realpath "$0")")/debug-kernel.sh"
+	exec "$here/debug-kernel.sh"
 fi
 
 # A folder that is there is complete: it is made elsewhere and renamed.
@@ -72,23 +73,14 @@ tmp=$(mktemp -d "$cache/kernel/.new.XXXXXX")
 trap 'rm -rf "$tmp"' EXIT
 mkdir "$tmp/deb" "$tmp/src" "$tmp/k"
 
-# Another suite's packages come from where this machine has its own from, but
-# by lists of their own: its apt does not learn of them.
 apt=()
-# shellcheck disable=SC2016	# it is apt that expands this
-mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Label: Debian' \
-	2> /dev/null | head -n 1)
-mirror=${mirror:-http://deb.debian.org/debian}
+mirror=
 if [ -n "$suite" ]; then
-	keys=/usr/share/keyrings/debian-archive-keyring.gpg
-	mkdir -p "$tmp"/apt/{lists,cache/archives}/partial
-	: > "$tmp/apt/status"
-	echo "deb [signed-by=$keys] $mirror $suite main" > "$tmp/apt/sources"
-	apt=(-o "Dir::Etc::sourcelist=$tmp/apt/sources"
-	     -o Dir::Etc::sourceparts=/dev/null
-	     -o "Dir::State::lists=$tmp/apt/lists"
-	     -o "Dir::State::status=$tmp/apt/status"
-	     -o "Dir::Cache=$tmp/apt/cache" -o APT::Sandbox::User=root)
+	# shellcheck source=selftests/qemu/apt.sh
+	. "$here/apt.sh"
+	mirror=$(apt_mirror) ||
+		die "apt does not tell where Debian's packages are"
+	apt_suite "$mirror" "$suite" "$tmp"
 fi
 refresh() { apt-get "${apt[@]}" -q update; }
 

@@ -144,6 +144,7 @@ args=(-nodefaults -no-user-config -display none -no-reboot
       -chardev "file,id=result,path=$job/result"
       -device virtserialport,chardev=result,name=result)
 
+qemu=(qemu-system-x86_64)
 if [ -n "$vtime" ]; then
 	# Two CPUs hang with icount.  The clock must not follow the host's.
 	args+=(-smp 1 -accel tcg -icount "shift=1,sleep=off"
@@ -152,6 +153,9 @@ if [ -n "$vtime" ]; then
 elif [ "$("$qemu_dir/accel.sh" "$k" "$initrd")" = kvm ]; then
 	args+=(-smp "$cpus" -accel kvm -cpu host)
 else
+	# Newer versions are slow to pass idle time, or they would do above.
+	found=$("$qemu_dir/qemu.sh")
+	mapfile -t qemu <<< "$found"
 	args+=(-smp "$cpus" -accel "tcg,thread=multi")
 	append+=" tsc=reliable"
 fi
@@ -183,7 +187,7 @@ if [ -n "$shell" ]; then
 	args+=(-chardev "stdio,id=tty,signal=off"
 	       -device virtconsole,chardev=tty)
 	rc=0
-	qemu-system-x86_64 "${args[@]}" || rc=$?
+	"${qemu[@]}" "${args[@]}" || rc=$?
 else
 	mkfifo "$job/out" "$job/err"
 	cat "$job/out" &
@@ -194,7 +198,7 @@ else
 	       -device virtserialport,chardev=out,name=out
 	       -chardev "file,id=err,path=$job/err"
 	       -device virtserialport,chardev=err,name=err)
-	timeout -k 5 "$limit" qemu-system-x86_64 "${args[@]}" \
+	timeout -k 5 "$limit" "${qemu[@]}" "${args[@]}" \
 		< /dev/null 2> "$job/qemu.err" &
 	qemu_pid=$!
 	stop_at_complaint "$qemu_pid" &
