@@ -280,6 +280,13 @@ static void nic_process_held(struct nic_conn *c)
 		chim_nic_input(c, skb);
 }
 
+static void nic_post(struct nic_conn *c, struct sk_buff *skb)
+{
+	lockdep_assert_held(&c->lock);
+	nic_queue_add(&c->txq, skb);
+	c->snd_end = TCP_SKB_CB(skb)->end_seq;
+}
+
 static void nic_start(struct nic_conn *c, const struct chim_state *st,
 		      struct sk_buff_head *sends, struct rb_root *ooo,
 		      u32 edge, bool ack_owed)
@@ -291,8 +298,7 @@ static void nic_start(struct nic_conn *c, const struct chim_state *st,
 	nic_load(c, st);
 	chim_nic_ooo_load(c, ooo);
 	while ((skb = __skb_dequeue(sends))) {
-		nic_queue_add(&c->txq, skb);
-		c->snd_end = TCP_SKB_CB(skb)->end_seq;
+		nic_post(c, skb);
 		c->push_seq = c->snd_end;
 	}
 	c->flags &= ~NIC_HOLD;
@@ -471,13 +477,10 @@ static void nic_release(struct nic_conn *c)
 
 static void nic_send(struct nic_conn *c, struct sk_buff *skb)
 {
-	struct tcp_skb_cb *cb = TCP_SKB_CB(skb);
-
 	spin_lock_bh(&c->lock);
-	nic_queue_add(&c->txq, skb);
-	c->snd_end = cb->end_seq;
-	if (cb->tcp_flags & TCPHDR_PSH)
-		c->push_seq = cb->end_seq;
+	nic_post(c, skb);
+	if (TCP_SKB_CB(skb)->tcp_flags & TCPHDR_PSH)
+		c->push_seq = c->snd_end;
 	spin_unlock_bh(&c->lock);
 }
 

@@ -258,6 +258,41 @@ static void upload_closes_only_what_has_ended(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, c->t_ka, CHIM_IDLE);
 }
 
+/* OFL: what came between initiate and start is the first that is seen. */
+static void start_takes_what_was_held(struct kunit *test)
+{
+	struct nic_conn *c = nic_test_conn(test);
+	struct rb_root ooo = RB_ROOT;
+	struct sk_buff_head sends;
+	struct chim_state st = {};
+	struct tcphdr *th;
+	struct sk_buff *skb;
+
+	nic_store(c, &st);
+	key_of_test(test, &st.constant);
+	c->flags = NIC_HOLD;
+	skb = alloc_skb(sizeof(struct iphdr) + sizeof(*th) + 10, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, skb);
+	skb->protocol = htons(ETH_P_IP);
+	skb_reset_network_header(skb);
+	skb_put_zero(skb, sizeof(struct iphdr));
+	__skb_pull(skb, sizeof(struct iphdr));
+	skb_reset_transport_header(skb);
+	th = skb_put_zero(skb, sizeof(*th) + 10);
+	th->seq = htonl(NIC_TEST_IRS);
+	th->ack_seq = htonl(NIC_TEST_ISS);
+	th->window = htons(NIC_TEST_WND);
+	th->ack = 1;
+	th->doff = sizeof(*th) / 4;
+	chim_nic_hold(c, skb);
+	KUNIT_EXPECT_EQ(test, c->rcv_nxt, NIC_TEST_IRS);
+
+	__skb_queue_head_init(&sends);
+	nic_start(c, &st, &sends, &ooo, NIC_TEST_IRS + NIC_TEST_WND, false);
+	KUNIT_EXPECT_EQ(test, c->rcv_nxt, NIC_TEST_IRS + 10);
+	KUNIT_EXPECT_NOT_NULL(test, c->rxq.tail);
+}
+
 static struct kunit_case nic_conn_cases[] = {
 	KUNIT_CASE(state_there_and_back),
 	KUNIT_CASE(state_does_not_drift),
@@ -265,6 +300,7 @@ static struct kunit_case nic_conn_cases[] = {
 	KUNIT_CASE(state_without_scaling),
 	KUNIT_CASE_PARAM(state_says_which_timer_it_is, persist_gen_params),
 	KUNIT_CASE(upload_closes_only_what_has_ended),
+	KUNIT_CASE(start_takes_what_was_held),
 	{}
 };
 

@@ -687,6 +687,7 @@ void chim_nic_input(struct nic_conn *c, struct sk_buff *skb)
 	struct tcp_skb_cb *cb;
 	struct nic_seg s;
 
+	lockdep_assert_held(&c->lock);
 	nic_parse(c, skb, &s);
 	c->stats.segs_in += max_t(u16, skb_shinfo(skb)->gso_segs, 1);
 	chim_count_add(c->key.cd, CHIM_CNT_RX_SEGS,

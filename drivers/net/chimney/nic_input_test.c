@@ -407,6 +407,7 @@ static const struct sacked_case sacked_cases[] = {
 	{ "contradicts the ACK", 100, 200, false },
 	{ "empty", 300, 300, false },
 	{ "backwards", 400, 300, false },
+	{ "half the space", 100U + INT_MAX, 98, false },
 };
 
 static void sacked_desc(const struct sacked_case *p, char *desc)
@@ -441,6 +442,7 @@ static void sacked_takes_only_what_makes_sense(struct kunit *test)
  * @wnd: window
  * @len: bytes of payload
  * @flags: TCP flags
+ * @tos: of the IP header
  * @optlen: bytes of options, a multiple of 4
  * @opt: options
  */
@@ -450,6 +452,7 @@ struct segment {
 	u16 wnd;
 	u16 len;
 	u8 flags;
+	u8 tos;
 	u8 optlen;
 	const char *opt;
 };
@@ -457,12 +460,16 @@ struct segment {
 static struct sk_buff *build(struct kunit *test, const struct segment *g)
 {
 	u32 hlen = sizeof(struct tcphdr) + g->optlen, i;
-	struct sk_buff *skb = alloc_skb(hlen + g->len, GFP_KERNEL);
+	u32 len = sizeof(struct iphdr) + hlen + g->len;
+	struct sk_buff *skb = alloc_skb(len, GFP_KERNEL);
 	struct tcphdr *th;
 
 	KUNIT_ASSERT_NOT_NULL(test, skb);
 	skb->protocol = htons(ETH_P_IP);
 	skb_reset_network_header(skb);
+	skb_put_zero(skb, sizeof(struct iphdr));
+	ip_hdr(skb)->tos = g->tos;
+	__skb_pull(skb, sizeof(struct iphdr));
 	skb_reset_transport_header(skb);
 	th = skb_put_zero(skb, hlen);
 	th->seq = htonl(g->seq);
@@ -540,6 +547,8 @@ static const struct option_case option_cases[] = {
 	{ "length 1", BOTH, 12, "\xfe\1" TS_OPT },
 	{ "length beyond the header", BOTH, 4, "\xfe\5\0\0" },
 	{ "no room for a length", BOTH, 4, "\1\1\1\5" },
+	{ "timestamp that ends in the data", BOTH, 8, "\x08\x0a\1\2\3\4\5\6" },
+	{ "SACK that ends in the data", BOTH, 8, "\5\x0a" "\0\0\0\5" "\0\0" },
 	{ "one SACK block", BOTH, 12, "\1\1\5\x0a" BLOCK5,
 	  .n_sack = 1, .sack0 = 5, .sackn = 0x105 },
 	{ "four SACK blocks", BOTH, 36,
@@ -650,6 +659,33 @@ static void keepalive_probe_is_answered(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, c->reason, 0);
 	KUNIT_EXPECT_EQ(test, c->stats.bytes_in, 0);
 	KUNIT_EXPECT_NULL(test, c->disorder);
+}
+
+/* RFC 3168 6.1.4, 6.1.3: a mark is echoed until CWR, but only data has one. */
+static void marks_are_echoed(struct kunit *test)
+{
+	struct nic_conn *c = nic_test_conn(test);
+	struct segment g = plain(test);
+
+	c->ecn = TCP_ECN_MODE_RFC3168;
+	g.tos = INET_ECN_CE;
+	input(test, &g);
+	KUNIT_EXPECT_FALSE(test, c->flags & NIC_ECE);
+	KUNIT_EXPECT_EQ(test, segs_out(test), 0);
+	g.len = 10;
+	input(test, &g);
+	KUNIT_EXPECT_TRUE(test, c->flags & NIC_ECE);
+	KUNIT_EXPECT_EQ(test, segs_out(test), 1);
+	g = plain(test);
+	g.tos = INET_ECN_ECT_0;
+	g.len = 10;
+	input(test, &g);
+	KUNIT_EXPECT_TRUE(test, c->flags & NIC_ECE);
+	g = plain(test);
+	g.flags |= TCPHDR_CWR;
+	g.len = 10;
+	input(test, &g);
+	KUNIT_EXPECT_FALSE(test, c->flags & NIC_ECE);
 }
 
 enum attack_outcome {
@@ -1161,6 +1197,7 @@ static struct kunit_case nic_input_cases[] = {
 	KUNIT_CASE(ack_every_second),
 	KUNIT_CASE(ack_delay_counts_from_the_first),
 	KUNIT_CASE(keepalive_probe_is_answered),
+	KUNIT_CASE(marks_are_echoed),
 	KUNIT_CASE_PARAM(blind_attack, attack_gen_params),
 	KUNIT_CASE(rst_is_challenged_once),
 	KUNIT_CASE(syn_is_challenged_rarely),

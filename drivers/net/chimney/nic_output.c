@@ -238,6 +238,7 @@ void chim_nic_send_ack(struct nic_conn *c)
 {
 	struct sk_buff *skb;
 
+	lockdep_assert_held(&c->lock);
 	if (c->reason && c->reason != CHIMNEY_REASON_UPLOAD_REQUESTED)
 		return;
 	skb = nic_alloc(c, 0);
@@ -619,6 +620,7 @@ void chim_nic_output(struct nic_conn *c, bool force)
 	u32 pipe, room, wnd, len, sent;
 	bool fin, short_seg;
 
+	lockdep_assert_held(&c->lock);
 	if (c->reason)
 		return;
 	if (c->flags & NIC_PERSIST)

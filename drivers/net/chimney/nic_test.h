@@ -24,12 +24,14 @@
  * @cd: its device
  * @host: a host's handle without a socket to speak of
  * @sk: the socket not to speak of
+ * @task: runs the test case
  */
 struct nic_test {
 	struct nic_conn c;
 	struct chim_dev cd;
 	struct chim_conn host;
 	struct sock sk;
+	struct task_struct *task;
 };
 
 static inline struct nic_conn *nic_test_conn(struct kunit *test)

@@ -100,6 +100,7 @@ void chim_nic_arm(struct nic_conn *c)
 {
 	ktime_t next = CHIM_IDLE;
 
+	lockdep_assert_held(&c->lock);
 	if (!(c->flags & NIC_LIVE))
 		return;
 	next = min3(c->t_rtx, c->t_ka, min(c->t_ack, c->t_sws));
