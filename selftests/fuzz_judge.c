@@ -223,13 +223,13 @@ enum fuzz_verdict fuzz_judge(const struct fuzz_msg *m, bool admin,
 	op = fuzz_find_op(genl->cmd);
 	if (!op)
 		return FUZZ_REFUSE;
+	/* Kernels do not agree on whether to look for the right first. */
+	if (is_dump(m) && !(op->flags & GENL_CMD_CAP_DUMP))
+		return FUZZ_REFUSE;
 	if (!admin && op->flags & ADMIN_FLAGS)
 		return FUZZ_FORBID;
-	if (is_dump(m)) {
-		if (!(op->flags & GENL_CMD_CAP_DUMP))
-			return FUZZ_REFUSE;
+	if (is_dump(m))
 		return len ? FUZZ_REFUSE_WHY : FUZZ_MAY;
-	}
 	if (!fits(&op->top, m->buf + FUZZ_BODY, len, tb))
 		return FUZZ_REFUSE_WHY;
 	if (fuzz_is_dev(op) ? !dev_may(op, tb, ifindex) : !conn_may(op, tb))
