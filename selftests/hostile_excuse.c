@@ -2,9 +2,10 @@
 /*
  * Part of "hostile": the list of excuses, and which of them a segment has. What
  * is not excused here is a failure, so that this file is the place to read in
- * what the NIC differs from Linux 6.1, on purpose.
+ * what the NIC differs from Linux 6.1, on purpose, and Linux from it since.
  */
 #include <netinet/tcp.h>
+#include <sys/utsname.h>
 
 #include "hostile_excuse.h"
 
@@ -25,12 +26,24 @@ const char * const excuse_names[EXCUSES] = {
 	[OOW_RATE] = "one ACK for empty segments in 500 ms",
 	[URGENT] = "URG-2: goes up first",
 	[SLOW_PATH] = "OPT-1: goes up, and is to be sent again",
+	[ODD_OPTION] = "Linux 6.7: no segment with an option of no such length",
+	[OLD_ACK_PAWS] = "Linux 6.14: no ACK for an old one that fails PAWS",
 	[ON_DATA] = "the ACK is on data",
 };
 
 /* Of the case so far. */
 static struct scene scene;
 static bool challenged, syn_answered, oow_answered, hole, fin_ahead;
+
+static bool linux_since(unsigned int major, unsigned int minor)
+{
+	static unsigned int is_major, is_minor;
+	struct utsname u;
+
+	if (!is_major && !uname(&u))
+		sscanf(u.release, "%u.%u", &is_major, &is_minor);
+	return is_major > major || (is_major == major && is_minor >= minor);
+}
 
 void excuse_begin(const struct scene *sc)
 {
@@ -103,6 +116,13 @@ static int excuse_empty(void)
 	return e;
 }
 
+static int excuse_paws(__s32 d)
+{
+	int e = excuse_empty();
+
+	return d < 0 && linux_since(6, 14) ? OLD_ACK_PAWS : e;
+}
+
 static int excuse_ack(const struct seg *s, const struct flow *f, __u32 isn,
 		      __u32 len, int state)
 {
@@ -137,6 +157,8 @@ int excuse_of(const struct seg *s, const struct flow *f, __u32 isn, int state)
 		return NONE;
 	if (s->ip_words && f->family == AF_INET)
 		return SLOW_PATH | FATAL;
+	if ((s->n_opt || s->doff) && linux_since(6, 7))
+		return ODD_OPTION | FATAL;
 	d = s->seq + (s->from_edge ? wnd : 0);
 	len = -header_of(s, &total);
 	len += total;
@@ -153,7 +175,7 @@ int excuse_of(const struct seg *s, const struct flow *f, __u32 isn, int state)
 	if (old_ts && scene.zero_ts)
 		return OOW_RATE | FATAL; /* there may be no TS.Recent yet */
 	if (old_ts && !s->n_opt)
-		return end == d && !(s->flags & SYN) ? excuse_empty() : NONE;
+		return end == d && !(s->flags & SYN) ? excuse_paws(d) : NONE;
 	if (s->flags & SYN)
 		return excuse_syn(d, wnd);
 	if (old_ts) { /* may be hidden by other options */

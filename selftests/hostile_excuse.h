@@ -42,6 +42,8 @@ enum excuse {
 	OOW_RATE,
 	URGENT,
 	SLOW_PATH,
+	ODD_OPTION,
+	OLD_ACK_PAWS,
 	ON_DATA,
 	EXCUSES,
 };

@@ -21,9 +21,11 @@ killed=0
 survived=0
 broken=0
 
-# KUnit needs the debug kernel, and a module built with its suites.
+# The kernel for TEST or TEST@KERNEL: KUnit needs the debug kernel, and a module
+# built with its suites.
 kernel_for() {
 	case $1 in
+	*@*) echo "${1#*@}" ;;
 	failnth | kunit.sh) echo debug ;;
 	*) echo "${KERNEL:-6.1}" ;;
 	esac
@@ -49,7 +51,7 @@ try() {
 	esac
 	KERNEL=$(kernel_for "$1") VTIME=$vtime TIMEOUT=900 \
 		MODULE=$work/$folder/chimney.ko setsid \
-		"$top/selftests/qemu/vm.sh" "selftests/$1" >> "$log" 2>&1 &
+		"$top/selftests/qemu/vm.sh" "selftests/${1%@*}" >> "$log" 2>&1 &
 	vm=$!
 	if grep -q '^not ok' < <(tail -n +1 -f --pid="$vm" "$log"); then
 		kill -- "-$vm" 2> /dev/null || :

@@ -548,7 +548,7 @@ static const struct option_case option_cases[] = {
 	{ "length beyond the header", BOTH, 4, "\xfe\5\0\0" },
 	{ "no room for a length", BOTH, 4, "\1\1\1\5" },
 	{ "timestamp that ends in the data", BOTH, 8, "\x08\x0a\1\2\3\4\5\6" },
-	{ "SACK that ends in the data", BOTH, 8, "\5\x0a" "\0\0\0\5" "\0\0" },
+	{ "SACK that ends in the data", BOTH, 8, "\5\x0a\0\0\0\5\0\0" },
 	{ "one SACK block", BOTH, 12, "\1\1\5\x0a" BLOCK5,
 	  .n_sack = 1, .sack0 = 5, .sackn = 0x105 },
 	{ "four SACK blocks", BOTH, 36,
