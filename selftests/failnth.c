@@ -43,7 +43,7 @@ struct state {
 	size_t sent[2], rcvd[2];
 	int nth;		/* the file */
 	const char *step;	/* of the test */
-	bool bad;		/* the wire */
+	bool bad, keeping;	/* the wire */
 };
 
 /* Sites: times that a fault was injected. Refused: of these, those that made
@@ -127,6 +127,17 @@ static int wire_bad(struct state *s, bool bad)
 	net_enter(net_host_ns);
 	s->bad = bad;
 	return err;
+}
+
+/* The wire keeps what is sent, and with it the clones that are: the next one of
+ * the same data takes memory.
+ */
+static int wire_keeping(struct state *s, bool on)
+{
+	s->keeping = on;
+	if (!on)
+		return run("tc qdisc delete dev veth0 root");
+	return run("tc qdisc add dev veth0 root netem delay 60s");
 }
 
 /* Streams of bytes; 0 is from our end, 1 from the peer's. */
@@ -224,6 +235,8 @@ static bool state_torn_down(struct state *s)
 {
 	if (s->bad)
 		wire_bad(s, false);
+	if (s->keeping)
+		wire_keeping(s, false);
 	pair_close(&s->p);
 	chim_nl_close(&s->look);
 	mnl_socket_close(s->route);
@@ -237,6 +250,7 @@ struct op {
 	int (*fn)(struct state *s);
 	bool offloaded;		/* before */
 	bool busy;		/* data is outstanding, missing, not sent */
+	bool kept;		/* what is outstanding is on the wire */
 	bool unread;		/* data is there to be read */
 	bool ends;		/* the connection */
 	bool heard;		/* somebody listens to notifications */
@@ -264,6 +278,8 @@ static bool prepare(struct state *s, const struct op *op)
 	     !until(!getsockopt(s->p.peer, SOL_TCP, TCP_INFO, &info, &len) &&
 		    info.tcpi_sacked)))
 		return false;
+	if (op->kept && (wire_keeping(s, true) || say(s, 0, SMALL) != SMALL))
+		return false;
 	if (op->offloaded && chim_nl_offload(&s->nl, &s->p.tuple, NULL))
 		return false;
 	if (op->unread &&
@@ -279,6 +295,8 @@ static bool settle(struct state *s, const struct op *op, struct tally *t,
 {
 	s->step = "after";
 	if (op->busy && wire_bad(s, false))
+		return false;
+	if (op->kept && wire_keeping(s, false))
 		return false;
 	if (op->ends && !err) {
 		pair_close(&s->p);
@@ -461,6 +479,12 @@ FIXTURE_VARIANT_ADD(nth, offload_busy)
 {
 	.op = { .name = "offload busy", .fn = do_offload,
 		.busy = true },
+};
+
+FIXTURE_VARIANT_ADD(nth, offload_kept)
+{
+	.op = { .name = "offload kept", .fn = do_offload,
+		.kept = true },
 };
 
 FIXTURE_VARIANT_ADD(nth, offload_notified)

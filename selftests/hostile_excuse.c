@@ -28,6 +28,7 @@ const char * const excuse_names[EXCUSES] = {
 	[SLOW_PATH] = "OPT-1: goes up, and is to be sent again",
 	[ODD_OPTION] = "Linux 6.7: no segment with an option of no such length",
 	[OLD_ACK_PAWS] = "Linux 6.14: no ACK for an old one that fails PAWS",
+	[FAST_PATH] = "Linux takes what it predicted before it looks at the ACK",
 	[ON_DATA] = "the ACK is on data",
 };
 
@@ -139,7 +140,8 @@ static int excuse_ack(const struct seg *s, const struct flow *f, __u32 isn,
 	if (unsent)
 		return UNSENT_ACKED;
 	if (back > 1 << 30)
-		return e;
+		return len && !s->seq && !s->from_edge &&
+		       !(s->flags & ~(ACK | PSH)) ? FAST_PATH | FATAL : e;
 	if (state == TCP_ESTABLISHED && back <= acked && back <= 1000 &&
 	    !(s->flags & CWR))
 		return NONE;

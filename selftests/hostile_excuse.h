@@ -44,6 +44,7 @@ enum excuse {
 	SLOW_PATH,
 	ODD_OPTION,
 	OLD_ACK_PAWS,
+	FAST_PATH,
 	ON_DATA,
 	EXCUSES,
 };
