@@ -28,7 +28,7 @@ const char * const excuse_names[EXCUSES] = {
 	[SLOW_PATH] = "OPT-1: goes up, and is to be sent again",
 	[ODD_OPTION] = "Linux 6.7: no segment with an option of no such length",
 	[OLD_ACK_PAWS] = "Linux 6.14: no ACK for an old one that fails PAWS",
-	[FAST_PATH] = "Linux takes what it predicted before it looks at the ACK",
+	[FAST_PATH] = "Linux takes what it predicted, whatever the ACK",
 	[ON_DATA] = "the ACK is on data",
 };
 
