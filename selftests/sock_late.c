@@ -26,7 +26,7 @@ FIXTURE(late)
 	struct pair p;
 	struct chim_nl nl;
 	struct mnl_socket *diag;
-	void *page;		/* missing */
+	char *page;		/* two of them, missing */
 	int uffd;
 };
 
@@ -54,7 +54,7 @@ FIXTURE_SETUP(late)
 {
 	struct uffdio_api api = { .api = UFFD_API };
 	struct uffdio_register reg = {
-		.range.len = getpagesize(),
+		.range.len = 2 * getpagesize(),
 		.mode = UFFDIO_REGISTER_MODE_MISSING,
 	};
 
@@ -75,7 +75,7 @@ FIXTURE_SETUP(late)
 FIXTURE_TEARDOWN(late)
 {
 	close(self->uffd);
-	munmap(self->page, getpagesize());
+	munmap(self->page, 2 * getpagesize());
 	pair_close(&self->p);
 	mnl_socket_close(self->diag);
 	chim_nl_close(&self->nl);
@@ -106,18 +106,25 @@ static bool faulted(int uffd)
 	return poll(&p, 1, 0) == 1 && p.revents == POLLIN;
 }
 
+/* What waits for it goes on. */
+static bool page_comes(struct _test_data_late *self, void *page)
+{
+	struct uffdio_zeropage zero = {
+		.range = {
+			.start = (uintptr_t)page,
+			.len = getpagesize(),
+		},
+	};
+
+	return !ioctl(self->uffd, UFFDIO_ZEROPAGE, &zero);
+}
+
 /* While the lock is held by a call that waits for the page, the socket is
  * offloaded and destroyed, in this order.
  */
 static bool down_and_destroyed(struct _test_data_late *self,
 			       ssize_t (*holder)(struct call *c))
 {
-	struct uffdio_zeropage zero = {
-		.range = {
-			.start = (uintptr_t)self->page,
-			.len = getpagesize(),
-		},
-	};
 	struct call hold, offload, destroy;
 
 	return !call_start(&hold, holder, self->p.sk, self->page, 10,
@@ -127,7 +134,7 @@ static bool down_and_destroyed(struct _test_data_late *self,
 	       until(call_locked_out(&offload)) &&
 	       !call_start(&destroy, call_destroy, 0, self, 0, 0) &&
 	       until(call_locked_out(&destroy)) &&
-	       !ioctl(self->uffd, UFFDIO_ZEROPAGE, &zero) &&
+	       page_comes(self, self->page) &&
 	       call_end(&hold) == 10 && !call_end(&offload) &&
 	       !call_end(&destroy);
 }
@@ -167,6 +174,67 @@ TEST_F(late, abort_half_closed)
 	ASSERT_TRUE(until(queued(self->p.sk, SIOCINQ) == 10));
 	ASSERT_TRUE(down_and_destroyed(self, call_recv));
 	EXPECT_TRUE(gone(self));
+}
+
+static bool peer_answers_late(bool on)
+{
+	int err;
+
+	net_enter(net_peer_ns);
+	err = run(on ? "tc qdisc add dev veth1 root netem delay 60s" :
+		       "tc qdisc delete dev veth1 root");
+	net_enter(net_host_ns);
+	return !err;
+}
+
+/* Segments the NIC has processed. */
+static long nic_segs(void)
+{
+	FILE *f = popen("ethtool -S chim0 | awk '/ rx_segs:/ { print $2 }'",
+			"re");
+	long n = -1;
+
+	if (f && fscanf(f, "%ld", &n) != 1)
+		n = -1;
+	if (f)
+		pclose(f);
+	return n;
+}
+
+/* Urgent data is written by a plain call, and while it is, the ACK comes of
+ * what was sent before: that is no reason to forget what is urgent.
+ */
+TEST_F(late, ack_before_urgent_data)
+{
+	struct call hold, offload, urgent;
+	char *page = self->page + getpagesize();
+	char buf[20], c = 1;
+	long segs;
+
+	ASSERT_TRUE(peer_answers_late(true));
+	ASSERT_EQ(0, call_start(&hold, call_send, self->p.sk, self->page, 10,
+				0));
+	ASSERT_TRUE(until(faulted(self->uffd)));
+	ASSERT_EQ(0, call_start(&offload, call_offload, 0, self, 0, 0));
+	ASSERT_TRUE(until(call_locked_out(&offload)));
+	ASSERT_EQ(0, call_start(&urgent, call_send, self->p.sk, page, 1,
+				MSG_OOB));
+	ASSERT_TRUE(until(call_locked_out(&urgent)));
+	ASSERT_TRUE(page_comes(self, self->page));
+	ASSERT_EQ(10, call_end(&hold));
+	ASSERT_EQ(0, call_end(&offload));
+	ASSERT_TRUE(until(faulted(self->uffd)));
+	segs = nic_segs();
+	ASSERT_LE(0, segs);
+	ASSERT_TRUE(peer_answers_late(false));
+	EXPECT_TRUE(until(nic_segs() > segs));
+	ASSERT_TRUE(page_comes(self, page));
+	ASSERT_EQ(1, call_end(&urgent));
+	ASSERT_TRUE(recv_all(self->p.peer, buf, 10));
+	EXPECT_TRUE(until(recv(self->p.peer, &c, 1, MSG_OOB) == 1));
+	EXPECT_EQ(0, c);
+	ASSERT_EQ(10, send(self->p.peer, buf, 10, 0));
+	EXPECT_TRUE(recv_all(self->p.sk, buf, 10));
 }
 
 TEST_HARNESS_MAIN
