@@ -4,22 +4,18 @@
 # usage: run.sh [NAME...]
 #
 # Applies the breaks of "list", one at a time, to a copy of the sources, runs
-# the test that should notice, and says which did not.  First the unbroken
-# sources: there nothing may be noticed.
+# the test that should notice, and says which did not.  Each test first meets
+# the unbroken sources: there it may notice nothing.  As many tests as there are
+# processors are at work side by side, each with its breaks.
 
 set -eu -o pipefail
 
-here=$(dirname "$(realpath "$0")")
+self=$(realpath "$0")
+here=$(dirname "$self")
 top=$(dirname "$(dirname "$here")")
 folder=drivers/net/chimney
-work=$top/build/mutants
-rm -rf "$work"
-mkdir -p "$work"
-cp -r "$top/Kbuild" "$top/include" "$top/drivers" "$work/"
-find "$work" -name '*.o' -delete
-killed=0
-survived=0
-broken=0
+all=$top/build/mutants
+work=$all/${MUTANTS_OF:-}
 
 # The kernel for TEST or TEST@KERNEL: KUnit needs the debug kernel, and a module
 # built with its suites.
@@ -49,7 +45,7 @@ try() {
 	case $1 in
 	vt_*) vtime=1 ;;
 	esac
-	KERNEL=$(kernel_for "$1") VTIME=$vtime TIMEOUT=900 \
+	KERNEL=$(kernel_for "$1") VTIME=$vtime TIMEOUT=1800 \
 		MODULE=$work/$folder/chimney.ko setsid \
 		"$top/selftests/qemu/vm.sh" "selftests/${1%@*}" >> "$log" 2>&1 &
 	vm=$!
@@ -63,20 +59,22 @@ try() {
 	return "$rc"
 }
 
+# say VERDICT TEXT: as it happens, and to be counted.
+say() {
+	printf '%-8s %s\n' "$1" "$2" | tee -a "$all/verdicts"
+}
+
 mutant() {
 	local name=$1 file=$folder/$2 script=$3 test=$4
 
 	sed -i "$script" "$work/$file"
 	if cmp -s "$work/$file" "$top/$file" || ! build "$test"; then
-		echo "BROKEN   $name: does not apply or build any more"
-		broken=$((broken + 1))
+		say BROKEN "$name: does not apply or build any more"
 	elif try "$test"; then
-		echo "SURVIVED $name: $test did not notice"
-		survived=$((survived + 1))
+		say SURVIVED "$name: $test did not notice"
 	else
-		echo "killed   $name: $(grep -m1 '^ *not ok' "$work/test.log" ||
+		say killed "$name: $(grep -m1 '^ *not ok' "$work/test.log" ||
 			tail -n 1 "$work/test.log")"
-		killed=$((killed + 1))
 	fi
 	cp "$top/$file" "$work/$file"
 }
@@ -88,31 +86,57 @@ trim() {
 	printf '%s' "${s%"${s##*[![:space:]]}"}"
 }
 
-"$top/selftests/qemu/build.sh"
-declare -A sound
-while IFS= read -r line <&3; do
-	case $line in
-	'#'* | '') continue ;;
-	esac
-	name=$(trim "${line%% | *}")
-	rest=${line#* | }
-	file=$(trim "${rest%% | *}")
-	rest=${rest#* | }
-	test=$(trim "${rest##* | }")
-	script=$(trim "${rest% | *}")
-	[ $# = 0 ] || [[ " $* " == *" $name "* ]] || continue
-	if [ -z "${sound[$test]:-}" ]; then
-		build "$test"
-		if try "$test"; then
-			sound[$test]=1
-		else
-			echo "ALARM    $test fails on the unbroken sources"
-			tail -n 5 "$work/test.log"
-			exit 1
-		fi
-	fi
-	mutant "$name" "$file" "$script" "$test"
-done 3< "$here/list"
+# each COMMAND NAME...: runs it with name, file, script and test of each break
+# asked for.
+each() {
+	local do=$1 line rest name file test
+	shift
 
-echo "$killed killed, $survived survived, $broken broken"
-[ $((survived + broken)) = 0 ]
+	while IFS= read -r line <&3; do
+		case $line in
+		'#'* | '') continue ;;
+		esac
+		name=$(trim "${line%% | *}")
+		rest=${line#* | }
+		file=$(trim "${rest%% | *}")
+		rest=${rest#* | }
+		test=$(trim "${rest##* | }")
+		[ $# = 0 ] || [[ " $* " == *" $name "* ]] || continue
+		"$do" "$name" "$file" "$(trim "${rest% | *}")" "$test"
+	done 3< "$here/list"
+}
+
+# The breaks of one test
+of_test() {
+	[ "$4" != "$MUTANTS_OF" ] || mutant "$@"
+}
+
+if [ -n "${MUTANTS_OF:-}" ]; then
+	mkdir "$work"
+	cp -r "$top/Kbuild" "$top/include" "$top/drivers" "$work/"
+	find "$work" -name '*.o' -delete
+	build "$MUTANTS_OF"
+	if ! try "$MUTANTS_OF"; then
+		say ALARM "$MUTANTS_OF fails on the unbroken sources"
+		tail -n 5 "$work/test.log"
+		exit 1
+	fi
+	each of_test "$@"
+	exit
+fi
+
+rm -rf "$all"
+mkdir -p "$all"
+"$top/selftests/qemu/build.sh"
+name_test() { echo "$4"; }
+# Those with the most breaks begin.
+each name_test "$@" | sort | uniq -c | sort -k 1,1nr | while read -r _ test; do
+	echo "$test"
+done > "$all/tests"
+rc=0
+xargs -P "$(nproc)" -I '{}' env MUTANTS_OF='{}' "$self" "$@" \
+	< "$all/tests" || rc=1
+count() { grep -c "^$1 " "$all/verdicts" || :; }
+echo "$(count killed) killed, $(count SURVIVED) survived," \
+	"$(count BROKEN) broken, $(count ALARM) alarms"
+[ "$rc" = 0 ] && ! grep -qv '^killed ' "$all/verdicts"
