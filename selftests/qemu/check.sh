@@ -42,11 +42,9 @@ finish() {
 			"$log/all"
 		echo "Again:"
 		grep -v '^PASS' "$log/all" | cut -f 2 | sort -u |
-		while read -r prog; do
-			on=${prog#*@}
-			[ "$on" != "$prog" ] || on=${KERNEL:-}
-			on=${on:+ KERNEL=$on}
-			prog=${prog%@*}
+		while IFS=@ read -r prog on; do
+			on=${on:+ $on}
+			[ -z "${KERNEL:-}" ] || on+=" KERNEL=$KERNEL"
 			case $prog in
 			lint | build | guest-*) echo "  make ${prog%%-*}" ;;
 			vt_*) echo "  make vm$on VTIME=1 RUN=selftests/$prog" ;;
@@ -163,17 +161,20 @@ again() {
 # they wait.
 declare -A programs=() kernel=() leaks=()
 declare -A vtime=([vt]=1 [new-vt]=1)
-lanes=("one" "two" "vt new-vt new" "debug leaks")
+lanes=("one" "two" "vt new-vt new" "debug leaks four")
 
 # They do one thing at a time: a second processor helps nobody there, and
 # what does not exist costs this machine nothing.
-declare -A cpus=([one]=1)
+declare -A cpus=([one]=1 [four]=4)
 one_tests=(cli_args cli.sh link.sh netlink refuse sock_api sock_close sock_late
 	sock_opt sock_wait spec.sh update)
 
 newer=6.12
 newer_tests=(refuse sock_close sock_late update migrate.sh)
 newer_vtime_tests=(vt_handover.sh)
+
+# More of them at the same time, in other orders
+four_tests=(races.sh)
 
 # Where lost memory would be: wherever something is refused or torn down.
 leak_tests=(refuse netlink update failnth)
@@ -197,6 +198,7 @@ plan() {
 		*) programs[two]+=" $prog" ;;
 		esac
 	done
+	programs[four]=$(only "${four_tests[@]}")
 	if [ -z "${KERNEL:-}" ]; then
 		kernel=([new]=$newer [new-vt]=$newer)
 		programs[new]=$(only "${newer_tests[@]}")
@@ -246,9 +248,13 @@ wait "${pids[@]}"
 pids=()
 for name in "${!programs[@]}"; do
 	again "$name"
-	# What failed on the other kernel is told apart.
-	[ -z "${kernel[$name]-}" ] || [ ! -e "$log/$name.sum" ] ||
-		sed -i -E "s/^([A-Z]+\t[^\t]*)/\1@${kernel[$name]}/" \
-			"$log/$name.sum"
+	# What failed on the other kernel, or with more CPUs, is told apart.
+	case $name in
+	new*) where=KERNEL=$newer ;;
+	four) where=CPUS=${cpus[four]} ;;
+	*) continue ;;
+	esac
+	[ ! -e "$log/$name.sum" ] ||
+		sed -i -E "s/^([A-Z]+\t[^\t]*)/\1@$where/" "$log/$name.sum"
 done
 finish
