@@ -5,8 +5,8 @@
 #
 # Prints the folder of a kernel that watches itself, laid out as kernel.sh does
 # it, after building it from the distribution's source package if it is not
-# there yet.  Source, configuration and this script make its name: whatever
-# changes, it is built anew, once.
+# there yet.  The version of the source that apt knows, the configuration and
+# this script make its name: whatever changes, it is built anew, once.
 
 set -eu -o pipefail
 
@@ -16,18 +16,20 @@ cache=${CHIMNEY_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/chimney}
 say() { echo "debug-kernel.sh: $*" >&2; }
 die() { say "$*"; exit 1; }
 
-key=$(cat "$0" "$here/debug.config" "$here/../config" |
-	sha256sum | cut -c 1-12)
 mkdir -p "$cache/kernel"
-cached() {
-	find "$cache/kernel" -mindepth 1 -maxdepth 1 -type d \
-		-name "debug-*-$key" | sort -V | tail -n 1
+key() {
+	{
+		apt-cache show --no-all-versions "linux-source-$series" |
+			grep '^Version:'
+		cat "$0" "$here/debug.config" "$here/../config"
+	} 2> /dev/null | sha256sum | cut -c 1-12
 }
 
 print_cached() {
 	local found
 
-	found=$(cached)
+	found=$(find "$cache/kernel" -mindepth 1 -maxdepth 1 -type d \
+		-name "debug-*-$(key)")
 	[ -n "$found" ] || return 1
 	echo "$found"
 }
@@ -79,7 +81,7 @@ done > "$tmp/lost"
 say "building one into $cache (once); a quarter of an hour on two CPUs"
 build vmlinux modules
 version=$(cat "$obj/include/config/kernel.release")
-final=$cache/kernel/debug-$version-$key
+final=$cache/kernel/debug-$version-$(key)
 build modules_install INSTALL_MOD_PATH="$out" INSTALL_MOD_STRIP=1
 
 objcopy -g "$obj/vmlinux" "$out/vmlinux"
