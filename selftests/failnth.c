@@ -315,7 +315,7 @@ static bool settle(struct state *s, const struct op *op, struct tally *t,
 static void tell(const struct op *op, const struct tally *t)
 {
 	/* The harness does not flush what a test prints. */
-	fprintf(stderr, "# %s: %d sites, %d refused, %d left the NIC\n",
+	fprintf(stderr, "# figure: %s: %d sites, %d refused, %d left the NIC\n",
 		op->name, t->sites, t->refused, t->left);
 }
 

@@ -96,7 +96,7 @@ struct answer {
 };
 
 static __u64 seed = 1;
-static long messages = 100000;
+static long messages = 100000, sent;
 static long first;
 static int threads = 4;
 static const char *only;
@@ -724,6 +724,7 @@ static bool job_do(struct job *job)
 		join(w, n, i);
 	printf("# %ld taken, %ld refused in %ld ms\n", job->taken,
 	       job->refused, time_ms() - start);
+	sent += job->taken + job->refused;
 	/* Else most of it tests nothing. */
 	for (i = 0; job->how == FUZZ_VALID && i < fuzz_table.n; i++)
 		if (!job->done[i] && job->end - first > 100 * fuzz_table.n)
@@ -878,6 +879,7 @@ int main(int argc, char **argv)
 		test(tests[i].how, tests[i].what);
 
 	chim_nl_dev(&nl, net_ifindex, &dev);
+	printf("# figure: %ld messages\n", sent);
 	printf("# %llu offloads, %llu uploads, %llu refused; %ld bytes\n",
 	       dev.dev[CHIMNEY_A_DEV_OFFLOADS], dev.dev[CHIMNEY_A_DEV_UPLOADS],
 	       dev.dev[CHIMNEY_A_DEV_REFUSED], pumped);

@@ -77,8 +77,8 @@ static void rate(const char *name, unsigned int n, time_t start)
 {
 	time_t ms = time_ms() - start;
 
-	ksft_print_msg("%s: %u segments in %ld ms, %ld a second\n", name, n,
-		       ms, n * 1000L / (ms ? ms : 1));
+	ksft_print_msg("figure: %s: %u segments in %ld ms, %ld a second\n",
+		       name, n, ms, n * 1000L / (ms ? ms : 1));
 }
 
 int main(int argc, char **argv)

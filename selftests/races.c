@@ -1055,7 +1055,8 @@ static void tell_all(void)
 	tell("link down and up", links_done, 0);
 	tell("namespaces ended", worlds_done, worlds_refused);
 	tell("module removed", modules_done, modules_refused);
-	ksft_print_msg("%u connections opened, %u ended\n", opened, ended);
+	ksft_print_msg("figure: %u connections opened, %u ended, %u offloads\n",
+		       opened, ended, offloads);
 }
 
 /* The run */

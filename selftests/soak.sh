@@ -59,5 +59,5 @@ done <<- END
 	20|-6|delay 2ms 1ms loss 5% duplicate 2% reorder 10%
 	20|-m -l|loss 4% 50% duplicate 2% corrupt 1%
 END
-echo "# $total hand-overs"
+echo "# figure: $total hand-overs"
 finish

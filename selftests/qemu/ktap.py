@@ -5,9 +5,9 @@
 usage: ktap.py [--tag TAG] [--log FILE] --sum FILE PROGRAM...
 
 Reads the runner's output, or with --plain that of a single program, from
-standard input as it comes, prints one line per program and each test that did
-not pass with what it said last, and writes "PASS|FAIL|SKIP<tab>program<tab>test" lines to the --sum
-file.  Anything less than a clear success is a failure: a program that is
+standard input as it comes, prints one line per program, the figures it told
+("# figure: TEXT") and each test that did not pass with what it said last, and
+writes "PASS|FAIL|SKIP<tab>program<tab>test" lines to the --sum file.  Anything less than a clear success is a failure: a program that is
 missing, has no plan, or printed other than its plan; that exits non-zero though
 its tests passed.
 """
@@ -24,6 +24,7 @@ DIRECTIVE = re.compile(r'(?:^|\s)#\s*(SKIP|XFAIL|TODO|TIMEOUT|ERROR)\b *(.*)$',
 PLAN = re.compile(r'^( *)1\.\.(\d+)')
 BEGIN = re.compile(r'^# selftests: [^:]+: (\S+)')
 SAID = 40    # lines printed of what a test said before it failed
+FIGURE = re.compile(r'^# +figure: (.*)$')
 END = re.compile(r'^(ok|not ok) \d+ selftests: [^:]+: (\S+)(.*)$')
 
 
@@ -44,6 +45,7 @@ class Program:
         self.start = time.monotonic()
         self.levels = {}
         self.results = []
+        self.figures = []
         self.said = collections.deque(maxlen=SAID)
 
     def add(self, verdict, test):
@@ -73,6 +75,9 @@ class Program:
             return
         match = RESULT.match(text)
         if not match:
+            figure = FIGURE.match(text)
+            if figure:
+                self.figures.append(figure.group(1))
             self.said.append(text)
             if text.startswith('Bail out!'):
                 self.add('FAIL', text)
@@ -141,6 +146,8 @@ def main():
               (tag, current.name, current.count('PASS'),
                current.count('FAIL'), current.count('SKIP'),
                time.monotonic() - current.start))
+        for figure in current.figures:
+            print('  ' + figure)
         for verdict, test, said in current.results:
             if verdict != 'PASS':
                 print('  %s %s' % (verdict, test))
