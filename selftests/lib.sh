@@ -48,6 +48,7 @@ plan() {
 }
 
 ktap_diag() {
+	[ -s "$ktap_tmp/out" ] || return 0
 	sed 's/^/# /' "$ktap_tmp/out"
 	: > "$ktap_tmp/out"
 }
@@ -72,7 +73,7 @@ ktap_result() {
 		line="not ok $ktap_count $name"
 		;;
 	esac
-	rm -f "$ktap_tmp/reason"
+	[ ! -e "$ktap_tmp/reason" ] || rm -f "$ktap_tmp/reason"
 	echo "$line"
 }
 
