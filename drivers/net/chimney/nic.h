@@ -27,6 +27,8 @@
 #define NIC_MITIGATE_NS		(300 * NSEC_PER_SEC)
 #define NIC_IW_SEGS		10		/* restart window, RFC 6928 */
 #define NIC_TELL_NS		NSEC_PER_SEC	/* until it tells again */
+/* until a probe there was no memory for is tried again; as Linux */
+#define NIC_AGAIN_MS		500
 #define NIC_KA_PROBES		10		/* BLD-5 */
 #define NIC_KA_INTERVAL_MS	1000		/* BLD-5 */
 #define NIC_HELD_MAX		64		/* held back, SEC-8 */
@@ -358,8 +360,8 @@ void chim_nic_update_mss(struct nic_conn *c);
 u32 chim_nic_pipe(const struct nic_conn *c);
 void chim_nic_output(struct nic_conn *c, bool force);
 void chim_nic_send_ack(struct nic_conn *c);
-void chim_nic_send_keepalive(struct nic_conn *c);
-void chim_nic_send_window_probe(struct nic_conn *c);
+bool chim_nic_send_keepalive(struct nic_conn *c);
+bool chim_nic_send_window_probe(struct nic_conn *c);
 void chim_nic_retransmit_one(struct nic_conn *c);
 void chim_nic_window_changed(struct nic_conn *c);
 bool chim_nic_is_lost(const struct nic_conn *c, u32 seq);

@@ -297,6 +297,7 @@ static void nic_enter_recovery(struct nic_conn *c)
 {
 	u32 flight = c->snd_max - c->snd_una;
 
+	chim_nic_update_mss(c);
 	c->flags |= NIC_RECOVERY;
 	c->recover = c->snd_max;
 	c->high_rxt = c->snd_una;
@@ -357,7 +358,7 @@ static void nic_recovery_acked(struct nic_conn *c, u32 acked)
 	if (c->cflags & CHIMNEY_CONST_FLAG_SACK)
 		return;
 	chim_nic_retransmit_one(c); /* partial ACK */
-	c->cwnd -= min(acked, c->cwnd - c->mss);
+	c->cwnd -= min(acked, c->cwnd - min(c->cwnd, c->mss));
 	if (acked >= c->mss)
 		c->cwnd += c->mss;
 }
@@ -386,6 +387,9 @@ static void nic_fin_acked(struct nic_conn *c)
 {
 	switch (c->state) {
 	case CHIMNEY_TCP_STATE_FIN_WAIT1:
+		/* The FIN may have been a window probe. */
+		c->flags &= ~NIC_PERSIST;
+		c->probe_round = 0;
 		c->t_rtx = CHIM_IDLE;
 		chim_nic_set_state(c, CHIMNEY_TCP_STATE_FIN_WAIT2);
 		break;
@@ -469,6 +473,8 @@ static bool nic_is_dupack(const struct nic_conn *c, const struct nic_seg *s,
 {
 	if (s->ack != c->snd_una || nic_idle(c))
 		return false;
+	if (c->flags & NIC_PERSIST)
+		return false; /* answers a window probe */
 	if (c->cflags & CHIMNEY_CONST_FLAG_SACK)
 		return news; /* RFC 6675: one that SACKs something new */
 	return !s->len && !(s->flags & TCPHDR_FIN) && c->snd_wnd == old_wnd;
@@ -579,7 +585,8 @@ static void nic_data(struct nic_conn *c, struct nic_seg *s,
 			   c->rcv_adv - s->seq : 0;
 
 		c->flags |= NIC_ACK_NOW;
-		if (!keep || pskb_trim(skb, keep)) {
+		if (!keep || !nic_after(s->seq + keep, c->rcv_nxt) ||
+		    pskb_trim(skb, keep)) {
 			kfree_skb(skb);
 			return;
 		}

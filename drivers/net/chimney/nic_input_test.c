@@ -940,6 +940,29 @@ static void dupack_or_not(struct kunit *test)
 			p->want);
 }
 
+/* PST-4: answers to window probes tell of no loss. */
+static void probe_answers_are_no_duplicates(struct kunit *test)
+{
+	struct nic_conn *c = nic_test_conn(test);
+	struct segment g = plain(test);
+	int i;
+
+	c->cflags = 0;
+	nic_test_post(test, 100);
+	g.wnd = 0;
+	input(test, &g);
+	for (i = 1; i < 9; i++) {
+		KUNIT_EXPECT_TRUE(test, chim_nic_send_window_probe(c));
+		c->rtx_count = 1;
+		input(test, &g);
+		KUNIT_EXPECT_EQ(test, c->probe_round, i);
+	}
+	KUNIT_EXPECT_FALSE(test, c->flags & NIC_RECOVERY);
+	KUNIT_EXPECT_EQ(test, segs_out(test), 8);
+	KUNIT_EXPECT_EQ(test, c->snd_nxt, SND(0));
+	KUNIT_EXPECT_EQ(test, c->cwnd, NIC_TEST_WND);
+}
+
 /* RTX-8, RFC 5681 3.2: the third one, not the second */
 static void dupacks_start_recovery(struct kunit *test)
 {
@@ -970,6 +993,20 @@ static void dupacks_start_recovery(struct kunit *test)
 	input(test, &g);
 	KUNIT_EXPECT_FALSE(test, c->flags & NIC_RECOVERY);
 	KUNIT_EXPECT_EQ(test, c->cwnd, 5000);
+}
+
+/* The MSS may have grown beyond the congestion window meanwhile. */
+static void deflation_ends_at_nothing(struct kunit *test)
+{
+	struct nic_conn *c = nic_test_conn(test);
+
+	c->cflags = 0;
+	nic_test_flight(test, 5000);
+	c->flags |= NIC_RECOVERY;
+	c->recover = c->snd_max;
+	c->cwnd = NIC_TEST_MSS / 2;
+	nic_recovery_acked(c, 700);
+	KUNIT_EXPECT_EQ(test, c->cwnd, NIC_TEST_MSS / 2);
 }
 
 struct grow_case {
@@ -1071,6 +1108,29 @@ static void fin_changes_the_state(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, c->reason, p->reason);
 }
 
+/* FW2-2, FW2-3: the timer runs though the FIN went as a window probe. */
+static void fin_as_a_window_probe(struct kunit *test)
+{
+	struct nic_conn *c = nic_test_conn(test);
+	struct segment g;
+
+	nic_test_params(test)->fin_wait2 = 60000;
+	c->state = CHIMNEY_TCP_STATE_FIN_WAIT1;
+	c->flags |= NIC_FIN_POSTED;
+	g = plain(test);
+	g.wnd = 0;
+	input(test, &g);
+	KUNIT_EXPECT_TRUE(test, c->flags & NIC_PERSIST);
+	KUNIT_EXPECT_TRUE(test, chim_nic_send_window_probe(c));
+	g.ack = c->snd_max;
+	input(test, &g);
+	KUNIT_EXPECT_EQ(test, c->state, CHIMNEY_TCP_STATE_FIN_WAIT2);
+	KUNIT_EXPECT_NE(test, c->t_rtx, CHIM_IDLE);
+	g.wnd = 1000;
+	input(test, &g);
+	KUNIT_EXPECT_NE(test, c->t_rtx, CHIM_IDLE);
+}
+
 /* A segment in order behind a hole, its FIN, and what comes behind a FIN */
 static void fin_waits_for_the_hole(struct kunit *test)
 {
@@ -1109,6 +1169,38 @@ static void window_cuts_a_segment(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, c->state, CHIMNEY_TCP_STATE_ESTABLISHED);
 	KUNIT_EXPECT_EQ(test, c->stats.bytes_in, 100);
 	KUNIT_EXPECT_EQ(test, segs_out(test), 1);
+}
+
+/* With the window shut nothing is left of one that began before it. */
+static void shut_window_leaves_nothing(struct kunit *test)
+{
+	struct nic_conn *c = nic_test_conn(test);
+	struct segment g = plain(test);
+
+	c->rcv_adv = c->rcv_nxt;
+	c->rcv_edge = c->rcv_nxt;
+	g.seq -= 10;
+	g.len = 20;
+	input(test, &g);
+	KUNIT_EXPECT_EQ(test, c->rcv_nxt, RCV(0));
+	KUNIT_EXPECT_NULL(test, c->rxq.tail);
+	KUNIT_EXPECT_EQ(test, segs_out(test), 1);
+}
+
+/* RFC 5681 4.2: full segments have no room to tell of a hole. */
+static void hole_is_told_of_beside_data(struct kunit *test)
+{
+	struct nic_conn *c = nic_test_conn(test);
+	struct segment g = plain(test);
+
+	nic_test_post(test, 2 * NIC_TEST_MSS);
+	c->last_send = (u32)ktime_to_us(ktime_get());
+	g.seq = RCV(100);
+	g.len = 100;
+	input(test, &g);
+	KUNIT_EXPECT_EQ(test, c->snd_nxt, SND(2 * NIC_TEST_MSS));
+	KUNIT_EXPECT_EQ(test, segs_out(test), 3);
+	KUNIT_EXPECT_FALSE(test, c->flags & NIC_ACK_NOW);
 }
 
 /* ---- reassembly --------------------------------------------------- */
@@ -1206,11 +1298,16 @@ static struct kunit_case nic_input_cases[] = {
 	KUNIT_CASE(window_closes_and_opens),
 	KUNIT_CASE(window_update_needs_a_newer_segment),
 	KUNIT_CASE_PARAM(dupack_or_not, dupack_gen_params),
+	KUNIT_CASE(probe_answers_are_no_duplicates),
 	KUNIT_CASE(dupacks_start_recovery),
+	KUNIT_CASE(deflation_ends_at_nothing),
 	KUNIT_CASE_PARAM(cwnd_grows, grow_gen_params),
 	KUNIT_CASE_PARAM(fin_changes_the_state, fin_gen_params),
+	KUNIT_CASE(fin_as_a_window_probe),
 	KUNIT_CASE(fin_waits_for_the_hole),
 	KUNIT_CASE(window_cuts_a_segment),
+	KUNIT_CASE(shut_window_leaves_nothing),
+	KUNIT_CASE(hole_is_told_of_beside_data),
 	KUNIT_CASE(reassembly_of_anything),
 	{}
 };

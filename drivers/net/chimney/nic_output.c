@@ -86,8 +86,11 @@ static void nic_build_ip(struct nic_conn *c, struct sk_buff *skb, u32 segs)
 		ip->ihl = 5;
 		ip->tos = c->cached.tos & ~INET_ECN_MASK;
 		ip->tot_len = htons(skb->len);
+		/* SND-14; of what is segmented later it counts on by itself */
+		if (c->ip_id + segs > BIT(16))
+			c->ip_id = 0x8000;
 		ip->id = htons(c->ip_id);
-		c->ip_id = 0x8000 | (c->ip_id + segs); /* SND-14 */
+		c->ip_id = 0x8000 | (c->ip_id + segs);
 		ip->frag_off = htons(IP_DF); /* SND-13 */
 		ip->ttl = c->cached.ttl;
 		ip->protocol = IPPROTO_TCP;
@@ -182,11 +185,16 @@ static void nic_xmit_skb(struct nic_conn *c, struct sk_buff *skb, u32 seq,
 	if (c->hash)
 		skb_set_hash(skb, c->hash, PKT_HASH_TYPE_L4);
 
-	/* Every segment acknowledges: what was owed is paid. */
+	/* Every segment acknowledges: what was owed is paid. But data is no
+	 * duplicate ACK, and without room for blocks the peer does not learn
+	 * of a hole (RFC 5681 4.2).
+	 */
 	c->last_ack = c->rcv_nxt;
 	c->ack_segs = 0;
 	c->t_ack = CHIM_IDLE;
-	c->flags &= ~(NIC_ACK_NOW | NIC_ACK_DUE | NIC_ACK_DELAY | NIC_CONFIRM);
+	c->flags &= ~(NIC_ACK_DUE | NIC_ACK_DELAY | NIC_CONFIRM);
+	if (!len || n || !chim_nic_ooo_any(c))
+		c->flags &= ~NIC_ACK_NOW;
 	c->stats.segs_out += segs;
 	chim_count_add(c->key.cd, CHIM_CNT_TX_SEGS, segs);
 	if (chim_fault_hit(c->key.cd, CHIM_FAULT_STALL))
@@ -208,14 +216,6 @@ static struct sk_buff *nic_alloc(struct nic_conn *c, u32 linear)
 	}
 	skb_reserve(skb, NIC_MAX_HEADER);
 	return skb;
-}
-
-static void nic_send_empty(struct nic_conn *c, u32 seq, u8 flags)
-{
-	struct sk_buff *skb = nic_alloc(c, 0);
-
-	if (skb)
-		nic_xmit_skb(c, skb, seq, flags);
 }
 
 /* Sequence number the peer will accept in a segment without data: what was
@@ -256,11 +256,18 @@ void chim_nic_send_ack(struct nic_conn *c)
  *
  * An ACK one below the current sequence number, without data [KA-15, KA-16,
  * RFC 9293 3.8.4].
+ *
+ * Return: false if there was no memory for it.
  */
-void chim_nic_send_keepalive(struct nic_conn *c)
+bool chim_nic_send_keepalive(struct nic_conn *c)
 {
+	struct sk_buff *skb = nic_alloc(c, 0);
+
+	if (!skb)
+		return false;
 	chim_count(c->key.cd, CHIM_CNT_KEEPALIVE_PROBES);
-	nic_send_empty(c, c->snd_nxt - 1, 0);
+	nic_xmit_skb(c, skb, c->snd_nxt - 1, 0);
+	return true;
 }
 
 /* Append a reference to bytes [off, off + len) of a buffer's page fragments;
@@ -410,18 +417,23 @@ static u32 nic_send_data(struct nic_conn *c, u32 seq, u32 len, bool fin)
  *
  * One byte at SND.UNA, the first the peer did not acknowledge [PST-9]; it
  * stays due, so SND.NXT does not move. A FIN alone is probed with the FIN.
+ *
+ * Return: false if there was no memory for it.
  */
-void chim_nic_send_window_probe(struct nic_conn *c)
+bool chim_nic_send_window_probe(struct nic_conn *c)
 {
 	u32 seq = c->snd_una;
+	bool sent;
 
-	chim_count(c->key.cd, CHIM_CNT_WINDOW_PROBES);
 	if (nic_before(seq, c->snd_end))
-		nic_send_data(c, seq, 1, false);
+		sent = nic_send_data(c, seq, 1, false);
 	else if (seq != nic_snd_limit(c))
-		nic_send_data(c, seq, 0, true);
+		sent = nic_send_data(c, seq, 0, true);
 	else
-		chim_nic_send_keepalive(c);
+		sent = chim_nic_send_keepalive(c);
+	if (sent)
+		chim_count(c->key.cd, CHIM_CNT_WINDOW_PROBES);
+	return sent;
 }
 
 /**
@@ -649,6 +661,11 @@ void chim_nic_output(struct nic_conn *c, bool force)
 
 		pipe = chim_nic_pipe(c);
 		room = c->cwnd > pipe ? c->cwnd - pipe : 0;
+		/* It may be less than an MSS that has grown; where nothing is
+		 * in flight nothing would ever make it more (RFC 5681).
+		 */
+		if (!pipe)
+			room = max(room, c->mss);
 		wnd = nic_after(c->snd_una + c->snd_wnd, c->snd_nxt) ?
 		      c->snd_una + c->snd_wnd - c->snd_nxt : 0;
 		if (len && (!wnd || room < min(len, c->mss)))

@@ -292,6 +292,44 @@ static void output_obeys_the_windows(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, c->stats.retrans_segs, 0);
 }
 
+/* A congestion window of less than an MSS, which has grown, stops nothing. */
+static void output_always_sends_one(struct kunit *test)
+{
+	struct nic_conn *c = nic_test_conn(test);
+
+	nic_test_post(test, 3000);
+	c->cwnd = NIC_TEST_MSS / 2;
+	chim_nic_output(c, false);
+	KUNIT_EXPECT_EQ(test, c->snd_nxt, SND(NIC_TEST_MSS));
+	chim_nic_output(c, false);
+	KUNIT_EXPECT_EQ(test, c->snd_nxt, SND(NIC_TEST_MSS));
+}
+
+/* SND-14: what is cut into segments later is counted from the first on. */
+static void ip_id_stays_in_its_half(struct kunit *test)
+{
+	struct nic_conn *c = nic_test_conn(test);
+	static const struct {
+		u16 before, used, after;
+	} want[] = {
+		{ 0xfff0, 0xfff0, 0x8000 },
+		{ 0xfff1, 0x8000, 0x8010 },
+		{ 0x8000, 0x8000, 0x8010 },
+	};
+	struct sk_buff *skb;
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(want); i++) {
+		skb = nic_alloc(c, 0);
+		KUNIT_ASSERT_NOT_NULL(test, skb);
+		c->ip_id = want[i].before;
+		nic_build_ip(c, skb, 16);
+		KUNIT_EXPECT_EQ(test, ntohs(ip_hdr(skb)->id), want[i].used);
+		KUNIT_EXPECT_EQ(test, c->ip_id, want[i].after);
+		kfree_skb(skb);
+	}
+}
+
 /* RFC 5681 4.1 */
 static void output_restarts_slowly(struct kunit *test)
 {
@@ -327,6 +365,8 @@ static struct kunit_case nic_output_cases[] = {
 	KUNIT_CASE(sacked_is_not_sent_again),
 	KUNIT_CASE_PARAM(small_segments, small_gen_params),
 	KUNIT_CASE(output_obeys_the_windows),
+	KUNIT_CASE(output_always_sends_one),
+	KUNIT_CASE(ip_id_stays_in_its_half),
 	KUNIT_CASE(output_restarts_slowly),
 	KUNIT_CASE(output_sends_the_fin),
 	{}

@@ -39,6 +39,14 @@ static inline struct nic_conn *nic_test_conn(struct kunit *test)
 	return &((struct nic_test *)test->priv)->c;
 }
 
+/* The next n buffers are not to be had. */
+static inline void nic_test_run_out(struct kunit *test, int n)
+{
+	struct chim_dev *cd = &((struct nic_test *)test->priv)->cd;
+
+	atomic_set(&cd->faults[CHIM_FAULT_RUN_OUT], n);
+}
+
 static inline struct chim_params *nic_test_params(struct kunit *test)
 {
 	return &((struct nic_test *)test->priv)->cd.params;

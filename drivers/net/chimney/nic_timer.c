@@ -103,7 +103,11 @@ void chim_nic_arm(struct nic_conn *c)
 	lockdep_assert_held(&c->lock);
 	if (!(c->flags & NIC_LIVE))
 		return;
-	next = min3(c->t_rtx, c->t_ka, min(c->t_ack, c->t_sws));
+	/* Once the host is asked to take it away nothing is done when it is
+	 * due, and what is due would have the timer fire for ever.
+	 */
+	if (!c->reason)
+		next = min3(c->t_rtx, c->t_ka, min(c->t_ack, c->t_sws));
 	if (c->flags & NIC_EVENT)
 		next = min(next, ktime_add_ns(ktime_get(), NIC_TELL_NS));
 	if (next == CHIM_IDLE)
@@ -152,7 +156,8 @@ void chim_nic_rtx_restart(struct nic_conn *c, ktime_t now)
  */
 void chim_nic_persist_enter(struct nic_conn *c, ktime_t now)
 {
-	c->flags |= NIC_PERSIST;
+	c->flags = (c->flags & ~NIC_RECOVERY) | NIC_PERSIST;
+	c->dupacks = 0;
 	c->probe_round = 0;
 	c->rtx_count = 0;
 	c->rtx_start = CHIM_IDLE;
@@ -298,7 +303,10 @@ static void nic_ka_expired(struct nic_conn *c, ktime_t now)
 		return;
 	}
 
-	chim_nic_send_keepalive(c);
+	if (!chim_nic_send_keepalive(c)) { /* nobody was asked [MUST-29] */
+		c->t_ka = nic_after_ms(now, NIC_AGAIN_MS);
+		return;
+	}
 	if (c->ka_probes < U8_MAX)
 		c->ka_probes++;
 	/* From the time it was due, so that lateness does not add up. */
@@ -335,7 +343,10 @@ static void nic_persist_expired(struct nic_conn *c, ktime_t now)
 	}
 	if (c->rtx_start == CHIM_IDLE)
 		c->rtx_start = now;
-	chim_nic_send_window_probe(c);
+	if (!chim_nic_send_window_probe(c)) {
+		nic_rtx_next(c, now, NIC_AGAIN_MS * USEC_PER_MSEC);
+		return;
+	}
 	nic_rtx_next(c, now, nic_backed_off_us(c, c->rtx_count)); /* PST-2, 3 */
 	if (c->rtx_count < U8_MAX)
 		c->rtx_count++;
@@ -367,6 +378,8 @@ static void nic_rtx_expired(struct nic_conn *c, ktime_t now)
 		return;
 	}
 
+	/* It may have been too large for the path [PTH-3]. */
+	chim_nic_update_mss(c);
 	if (!c->rtx_count) /* RFC 5681 (4), once per loss of a segment */
 		c->ssthresh = max((c->snd_max - c->snd_una) / 2, 2 * c->mss);
 	c->cwnd = c->mss;

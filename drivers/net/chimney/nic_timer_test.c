@@ -332,6 +332,20 @@ static void rtx_max_rt_unlimited(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, c->stats.retrans_segs, 600);
 }
 
+/* PTH-3: what was too large for the path is not sent as large again. */
+static void rtx_learns_what_fits(struct kunit *test)
+{
+	struct nic_conn *c = nic_test_conn(test);
+
+	nic_test_flight(test, 3000);
+	c->remote_mss = 600;
+	c->t_rtx = NIC_TEST_T0;
+	nic_rtx_expired(c, c->t_rtx);
+	KUNIT_EXPECT_EQ(test, c->mss, 600);
+	KUNIT_EXPECT_EQ(test, c->snd_nxt - c->snd_una, 600);
+	KUNIT_EXPECT_EQ(test, c->cwnd, 600);
+}
+
 static void rtx_without_flight_stops(struct kunit *test)
 {
 	struct nic_conn *c = nic_test_conn(test);
@@ -497,6 +511,32 @@ static void persist_answered_never_gives_up(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ktime_ms_delta(c->t_rtx, now), 120000);
 }
 
+/* PST-6 counts probes: one that there was no memory for is none. */
+static void persist_without_memory(struct kunit *test)
+{
+	struct nic_conn *c = nic_test_conn(test);
+
+	persist_begin(test);
+	nic_test_run_out(test, 1);
+	persist_expires(test, 500, 0);
+	KUNIT_EXPECT_EQ(test, c->rtx_count, 0);
+	persist_expires(test, 1000, 1);
+	KUNIT_EXPECT_EQ(test, c->rtx_count, 1);
+	KUNIT_EXPECT_EQ(test, after_t0(c->t_rtx), 1500);
+}
+
+/* It has its own schedule. */
+static void persist_ends_recovery(struct kunit *test)
+{
+	struct nic_conn *c = nic_test_conn(test);
+
+	c->flags |= NIC_RECOVERY;
+	c->dupacks = 2;
+	persist_begin(test);
+	KUNIT_EXPECT_FALSE(test, c->flags & NIC_RECOVERY);
+	KUNIT_EXPECT_EQ(test, c->dupacks, 0);
+}
+
 /* With a time limit it is the time since the first probe of the round. */
 static void persist_max_rt(struct kunit *test)
 {
@@ -651,6 +691,25 @@ static void ka_very_late(struct kunit *test)
 	nic_ka_expired(c, t0_plus(7300000));
 	KUNIT_EXPECT_EQ(test, after_t0(c->t_ka), 7301000);
 	KUNIT_EXPECT_EQ(test, c->ka_probes, 2);
+}
+
+/* MUST-29: a probe that there was no memory for was not left unanswered. */
+static void ka_without_memory(struct kunit *test)
+{
+	struct nic_conn *c = nic_test_conn(test);
+
+	c->cached.ka_probe_count = 1;
+	chim_nic_activity(c, NIC_TEST_T0);
+	nic_test_run_out(test, 1);
+	nic_ka_expired(c, c->t_ka);
+	KUNIT_EXPECT_EQ(test, ka_sent(test), 0);
+	KUNIT_EXPECT_EQ(test, c->ka_probes, 0);
+	KUNIT_EXPECT_EQ(test, after_t0(c->t_ka), 7200500);
+	nic_ka_expired(c, c->t_ka);
+	KUNIT_EXPECT_EQ(test, c->reason, 0);
+	KUNIT_EXPECT_EQ(test, ka_sent(test), 1);
+	KUNIT_EXPECT_EQ(test, c->ka_probes, 1);
+	KUNIT_EXPECT_EQ(test, after_t0(c->t_ka), 7201500);
 }
 
 /* MUST-26: not while data is outstanding or waits to be sent */
@@ -966,6 +1025,25 @@ static void arm_nothing(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, hrtimer_is_queued(&c->timer));
 }
 
+/* What is due waits for the host, which is told again in a second. */
+static void arm_not_for_what_goes_up(struct kunit *test)
+{
+	struct nic_conn *c = nic_test_conn(test);
+	ktime_t before = ktime_get(), due = ktime_sub_ms(before, 5);
+
+	c->t_ka = due;
+	chim_nic_ask_upload(c, CHIMNEY_REASON_RECEIVED_URGENT_DATA);
+	chim_nic_arm(c);
+	KUNIT_EXPECT_TRUE(test, hrtimer_is_queued(&c->timer));
+	KUNIT_EXPECT_GE(test, hrtimer_get_expires(&c->timer),
+			before + NIC_TELL_NS);
+	KUNIT_EXPECT_EQ(test, c->t_ka, due);
+	hrtimer_cancel(&c->timer);
+	c->flags &= ~NIC_EVENT;
+	chim_nic_arm(c);
+	KUNIT_EXPECT_FALSE(test, hrtimer_is_queued(&c->timer));
+}
+
 /* The handler does what is due, and only that, and arms for the rest. */
 static void timer_does_what_is_due(struct kunit *test)
 {
@@ -1037,6 +1115,7 @@ static struct kunit_case nic_timer_cases[] = {
 	KUNIT_CASE(rtx_forgets_the_scoreboard),
 	KUNIT_CASE(rtx_max_rt),
 	KUNIT_CASE(rtx_max_rt_unlimited),
+	KUNIT_CASE(rtx_learns_what_fits),
 	KUNIT_CASE(rtx_without_flight_stops),
 	KUNIT_CASE(rtx_of_a_fin),
 	KUNIT_CASE(fin_wait2_is_off_by_default),
@@ -1047,12 +1126,15 @@ static struct kunit_case nic_timer_cases[] = {
 	KUNIT_CASE(persist_unasked_ack_is_no_answer),
 	KUNIT_CASE(persist_unanswered_gives_up),
 	KUNIT_CASE(persist_answered_never_gives_up),
+	KUNIT_CASE(persist_without_memory),
+	KUNIT_CASE(persist_ends_recovery),
 	KUNIT_CASE(persist_max_rt),
 	KUNIT_CASE_PARAM(ka_probes_until_dead, ka_schedule_gen_params),
 	KUNIT_CASE(ka_activity_starts_over),
 	KUNIT_CASE(ka_activity_without_the_option),
 	KUNIT_CASE(ka_lateness_does_not_add_up),
 	KUNIT_CASE(ka_very_late),
+	KUNIT_CASE(ka_without_memory),
 	KUNIT_CASE(ka_waits_for_sent_data),
 	KUNIT_CASE(ka_waits_for_unsent_data),
 	KUNIT_CASE_PARAM(ka_update, ka_update_gen_params),
@@ -1064,6 +1146,7 @@ static struct kunit_case nic_timer_cases[] = {
 	KUNIT_CASE(arm_for_the_earliest),
 	KUNIT_CASE(arm_leaves_an_earlier_one),
 	KUNIT_CASE(arm_nothing),
+	KUNIT_CASE(arm_not_for_what_goes_up),
 	KUNIT_CASE(timer_does_what_is_due),
 	KUNIT_CASE(timer_after_the_end_does_nothing),
 	KUNIT_CASE(timer_override_sends),
