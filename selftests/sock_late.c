@@ -120,23 +120,31 @@ static bool page_comes(struct _test_data_late *self, void *page)
 }
 
 /* While the lock is held by a call that waits for the page, the socket is
- * offloaded and destroyed, in this order.
+ * offloaded and something else is done to it, in this order.
  */
-static bool down_and_destroyed(struct _test_data_late *self,
-			       ssize_t (*holder)(struct call *c))
+static bool down_and(struct _test_data_late *self,
+		     ssize_t (*holder)(struct call *c),
+		     ssize_t (*fn)(struct call *c), struct call *late)
 {
-	struct call hold, offload, destroy;
+	struct call hold, offload;
 
 	return !call_start(&hold, holder, self->p.sk, self->page, 10,
 			   MSG_NOSIGNAL) &&
 	       until(faulted(self->uffd)) &&
 	       !call_start(&offload, call_offload, 0, self, 0, 0) &&
 	       until(call_locked_out(&offload)) &&
-	       !call_start(&destroy, call_destroy, 0, self, 0, 0) &&
-	       until(call_locked_out(&destroy)) &&
+	       !call_start(late, fn, self->p.sk, self, 0, 0) &&
+	       until(call_locked_out(late)) &&
 	       page_comes(self, self->page) &&
-	       call_end(&hold) == 10 && !call_end(&offload) &&
-	       !call_end(&destroy);
+	       call_end(&hold) == 10 && !call_end(&offload);
+}
+
+static bool down_and_destroyed(struct _test_data_late *self,
+			       ssize_t (*holder)(struct call *c))
+{
+	struct call late;
+
+	return down_and(self, holder, call_destroy, &late) && !call_end(&late);
 }
 
 /* The NIC does not keep what has no socket any more. */
@@ -174,6 +182,51 @@ TEST_F(late, abort_half_closed)
 	ASSERT_TRUE(until(queued(self->p.sk, SIOCINQ) == 10));
 	ASSERT_TRUE(down_and_destroyed(self, call_recv));
 	EXPECT_TRUE(gone(self));
+}
+
+static ssize_t call_ulp(struct call *c)
+{
+	return setsockopt(c->fd, SOL_TCP, TCP_ULP, "tls", 3);
+}
+
+/* TLS would take the operations of this one for those of all sockets. */
+TEST_F(late, upper_layer_protocol)
+{
+	struct call late;
+	char ulp[16];
+	socklen_t len = sizeof(ulp);
+
+	ASSERT_TRUE(down_and(self, call_send, call_ulp, &late));
+	EXPECT_EQ(-1, call_end(&late));
+	EXPECT_EQ(EEXIST, late.err);
+	EXPECT_EQ(0, getsockopt(self->p.sk, SOL_TCP, TCP_ULP, ulp, &len));
+	EXPECT_EQ(0, len);
+	ASSERT_TRUE(recv_all(self->p.peer, ulp, 10));
+	EXPECT_TRUE(echoes(self->p.sk, self->p.peer));
+	EXPECT_EQ(0, chim_nl_terminate(&self->nl, &self->p.tuple, NULL));
+	EXPECT_EQ(0, setsockopt(self->p.sk, SOL_TCP, TCP_ULP, "tls", 3));
+}
+
+static ssize_t call_repair(struct call *c)
+{
+	return set_int(c->fd, SOL_TCP, TCP_REPAIR, 1);
+}
+
+/* What the NIC does not do brings the connection up all the same. */
+TEST_F(late, repair)
+{
+	struct chim_nl_conn conn;
+	struct call late;
+	char buf[10];
+
+	ASSERT_TRUE(down_and(self, call_send, call_repair, &late));
+	ASSERT_EQ(0, call_end(&late));
+	EXPECT_TRUE(until(chim_nl_get(&self->nl, &self->p.tuple, &conn) ==
+			  -ENOENT));
+	ASSERT_EQ(0, set_int(self->p.sk, SOL_TCP, TCP_REPAIR,
+			     TCP_REPAIR_OFF_NO_WP));
+	ASSERT_TRUE(recv_all(self->p.peer, buf, 10));
+	EXPECT_TRUE(echoes(self->p.sk, self->p.peer));
 }
 
 static bool peer_answers_late(bool on)

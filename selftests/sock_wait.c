@@ -50,6 +50,22 @@ TEST_F(sock, rcvlowat)
 	EXPECT_STAYED();
 }
 
+/* So much that less of a window is left than it takes, with part of it read. */
+TEST_F(sock, rcvlowat_as_large_as_the_window)
+{
+	int half;
+
+	ASSERT_EQ(0, set_int(self->sk, SOL_SOCKET, SO_RCVBUF,
+			     sizeof(back)));
+	half = get_int(self->sk, SOL_SOCKET, SO_RCVBUF) / 2;
+	ASSERT_EQ(0, set_int(self->sk, SOL_SOCKET, SO_RCVLOWAT, half));
+	fill_up(self->peer);
+	ASSERT_TRUE(until(events_of(self->sk) & POLLIN));
+	ASSERT_TRUE(recv_all(self->sk, back, half * 3 / 5));
+	EXPECT_TRUE(until(events_of(self->sk) & POLLIN));
+	EXPECT_STAYED();
+}
+
 TEST_F(sock, rcvtimeo)
 {
 	struct timeval limit = { .tv_usec = 200000 };

@@ -22,22 +22,16 @@ static bool chim_fast_open(const struct sock *sk)
 /* As NL_SET_ERR_MSG_MOD() does. */
 #define WHY(msg)	KBUILD_MODNAME ": " msg
 
-/* Is there anything in the way of an offload? The reason or NULL [SEC-3]. */
-static const char *chim_obstacle(struct sock *sk)
+/* What a program can ask for at any time and the NIC does not do. The reason or
+ * NULL. Once offloaded it is mostly an option that brings the connection up
+ * first; but a call may have begun before, and got the lock after the offload.
+ */
+static const char *chim_unfit(const struct sock *sk)
 {
-	const struct inet_connection_sock *icsk = inet_csk(sk);
 	const struct tcp_sock *tp = tcp_sk(sk);
 	const struct inet_sock *inet = inet_sk(sk);
 	const struct ip_options_rcu *opt;
 
-	if (sk_is_mptcp(sk))
-		return WHY("the socket belongs to MPTCP");
-	if (icsk->icsk_ulp_ops)
-		return WHY("the socket has an upper layer protocol (ULP)");
-	if (sk->sk_user_data)
-		return WHY("the socket is in a sockmap or has another user");
-	if (!chim_sock_known_prot(sk))
-		return WHY("the socket's protocol operations were replaced");
 #ifdef CONFIG_TCP_MD5SIG
 	if (rcu_access_pointer(tp->md5sig_info))
 		return WHY("the socket uses TCP MD5 signatures");
@@ -50,18 +44,13 @@ static const char *chim_obstacle(struct sock *sk)
 	if (rcu_access_pointer(sk->psp_assoc))
 		return WHY("the socket is encrypted by PSP");
 #endif
-	if (chim_usec_ts(tp))
-		return WHY("the socket's timestamps count microseconds");
-	if (tcp_ecn_mode_accecn(tp))
-		return WHY("the connection uses accurate ECN");
 	if (tcp_rto_max(sk) != TCP_RTO_MAX)
 		return WHY("the socket limits its retransmission timeout");
 	if (tp->repair)
 		return WHY("the socket is in repair mode");
 #ifdef CONFIG_XFRM
 	if (rcu_access_pointer(sk->sk_policy[0]) ||
-	    rcu_access_pointer(sk->sk_policy[1]) ||
-	    (__sk_dst_get(sk) && __sk_dst_get(sk)->xfrm))
+	    rcu_access_pointer(sk->sk_policy[1]))
 		return WHY("an IPsec policy applies to the socket");
 #endif
 	opt = rcu_dereference_protected(inet->inet_opt,
@@ -75,8 +64,6 @@ static const char *chim_obstacle(struct sock *sk)
 #endif
 	if (rcu_access_pointer(sk->sk_filter))
 		return WHY("the socket has a filter");
-	if (sk->sk_shutdown & RCV_SHUTDOWN && !sock_flag(sk, SOCK_DONE))
-		return WHY("the program has shut down reading");
 	if (sk->sk_max_pacing_rate != ~0UL)
 		return WHY("the socket limits its pacing rate");
 	if (inet->min_ttl)
@@ -85,8 +72,6 @@ static const char *chim_obstacle(struct sock *sk)
 	if (sk->sk_family == AF_INET6 && inet6_sk(sk)->min_hopcount)
 		return WHY("the socket demands a minimum hop count");
 #endif
-	if (tp->urg_data || before(tp->snd_una, tp->snd_up))
-		return WHY("urgent data is pending");
 	if (sock_flag(sk, SOCK_ZEROCOPY))
 		return WHY("the socket uses zero-copy sends");
 	if (tp->tcp_tx_delay)
@@ -94,6 +79,34 @@ static const char *chim_obstacle(struct sock *sk)
 	if (sk->sk_tsflags & SOF_TIMESTAMPING_TX_RECORD_MASK)
 		return WHY("the socket asks for transmit timestamps");
 	return NULL;
+}
+
+/* Is there anything in the way of an offload? The reason or NULL [SEC-3]. */
+static const char *chim_obstacle(struct sock *sk)
+{
+	const struct tcp_sock *tp = tcp_sk(sk);
+
+	if (sk_is_mptcp(sk))
+		return WHY("the socket belongs to MPTCP");
+	if (inet_csk(sk)->icsk_ulp_ops)
+		return WHY("the socket has an upper layer protocol (ULP)");
+	if (sk->sk_user_data)
+		return WHY("the socket is in a sockmap or has another user");
+	if (!chim_sock_known_prot(sk))
+		return WHY("the socket's protocol operations were replaced");
+	if (chim_usec_ts(tp))
+		return WHY("the socket's timestamps count microseconds");
+	if (tcp_ecn_mode_accecn(tp))
+		return WHY("the connection uses accurate ECN");
+#ifdef CONFIG_XFRM
+	if (__sk_dst_get(sk) && __sk_dst_get(sk)->xfrm)
+		return WHY("an IPsec policy applies to the socket");
+#endif
+	if (sk->sk_shutdown & RCV_SHUTDOWN && !sock_flag(sk, SOCK_DONE))
+		return WHY("the program has shut down reading");
+	if (tp->urg_data || before(tp->snd_una, tp->snd_up))
+		return WHY("urgent data is pending");
+	return chim_unfit(sk);
 }
 
 /**
@@ -105,12 +118,8 @@ static const char *chim_obstacle(struct sock *sk)
  */
 bool chim_admit_revoked(const struct sock *sk)
 {
-	return rcu_access_pointer(sk->sk_filter) ||
-	       sock_flag(sk, SOCK_ZEROCOPY) ||
-	       sock_flag(sk, SOCK_DEAD) || /* see chim_sock_is_dead() */
-	       sk->sk_max_pacing_rate != ~0UL ||
-	       sk->sk_tsflags & SOF_TIMESTAMPING_TX_RECORD_MASK ||
-	       tcp_sk(sk)->tcp_tx_delay;
+	/* Dead: see chim_sock_is_dead() */
+	return chim_unfit(sk) || sock_flag(sk, SOCK_DEAD);
 }
 
 /**
@@ -120,7 +129,7 @@ bool chim_admit_revoked(const struct sock *sk)
  *	there is none
  * @extack: gets the reason of a refusal
  *
- * Context: process, sock lock owned.
+ * Context: process, sock lock owned, RCU read side, which keeps @cdp alive.
  * Return: 0, or a negative error with the socket unchanged.
  */
 int chim_admit_socket(struct sock *sk, struct chim_dev **cdp,

@@ -233,7 +233,9 @@ static int chim_initiate(struct sock *sk, struct chim_conn *conn,
 	err = chim_nic_ops.initiate(conn->cd, conn, &k, &conn->nic, extack);
 	if (err || !sk_flush_backlog(sk))
 		return err;
+	rcu_read_lock();
 	err = chim_admit_socket(sk, &cd, extack);
+	rcu_read_unlock();
 	if (!err && cd == conn->cd)
 		return 0;
 	if (!err) {
@@ -328,10 +330,12 @@ int chim_host_offload(struct sock *sk, const struct chim_update *upd,
 	INIT_WORK(&conn->upload_work, chim_upload_work);
 
 	lock_sock(sk);
+	rcu_read_lock(); /* until the device is held */
 	err = chim_admit_socket(sk, &cd, extack);
 	if (err) {
 		if (cd)
 			chim_count(cd, CHIM_CNT_REFUSED);
+		rcu_read_unlock();
 		release_sock(sk);
 		kmem_cache_free(chim_conn_cache, conn);
 		return err;
@@ -341,7 +345,8 @@ int chim_host_offload(struct sock *sk, const struct chim_update *upd,
 	sock_hold(sk);
 	conn->sk = sk;
 	conn->cd = cd;
-	netdev_hold(cd->dev, &conn->dev_tracker, GFP_KERNEL);
+	netdev_hold(cd->dev, &conn->dev_tracker, GFP_ATOMIC);
+	rcu_read_unlock();
 	err = chim_reserve(cd, conn, extack);
 	if (err)
 		goto err_put;

@@ -27,7 +27,8 @@ static u32 chim_path_cookie(const struct sock *sk)
  * chim_path_dev - the chimney device a socket's route goes through
  * @sk: socket; looks the route up again if the cached one is stale
  *
- * Context: slock held or sock lock owned.
+ * Context: slock held or sock lock owned; RCU read side, which keeps the device
+ * alive.
  * Return: the device, or NULL if there is no route or it goes elsewhere.
  */
 struct chim_dev *chim_path_dev(struct sock *sk)
@@ -52,7 +53,12 @@ struct chim_dev *chim_path_dev(struct sock *sk)
  */
 bool chim_path_fits(struct sock *sk, const struct chim_dev *cd)
 {
-	return chim_path_dev(sk) == cd && !dst_xfrm(__sk_dst_get(sk));
+	bool fits;
+
+	rcu_read_lock();
+	fits = chim_path_dev(sk) == cd && !dst_xfrm(__sk_dst_get(sk));
+	rcu_read_unlock();
+	return fits;
 }
 
 /**

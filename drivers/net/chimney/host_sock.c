@@ -7,6 +7,7 @@
  * Called by the socket layer and by the NIC's indications; lives under the
  * sock lock (owned) or sk->sk_lock.slock.
  */
+#include <linux/bpf.h>
 #include <linux/srcu.h>
 #include <net/inet_common.h>
 #include <net/ipv6.h>
@@ -260,19 +261,6 @@ static bool chim_post(struct sock *sk, struct chim_conn *conn)
 	return posted;
 }
 
-/* Charge received data to the socket, come what may: it is acknowledged. */
-static void chim_charge(struct sock *sk, int size)
-{
-	int pages;
-
-	if (sk->sk_forward_alloc >= size ||
-	    __sk_mem_schedule(sk, size, SK_MEM_RECV))
-		return;
-	pages = sk_mem_pages(size);
-	sk->sk_forward_alloc += pages << PAGE_SHIFT;
-	atomic_long_add(pages, sk->sk_prot->memory_allocated);
-}
-
 static void chim_queue_data(struct sock *sk, struct sk_buff *skb)
 {
 	struct sk_buff *tail = skb_peek_tail(&sk->sk_receive_queue);
@@ -284,7 +272,11 @@ static void chim_queue_data(struct sock *sk, struct sk_buff *skb)
 	if (skb->len)
 		tp->data_segs_in += max_t(u16, 1, skb_shinfo(skb)->gso_segs);
 	WRITE_ONCE(tp->rcv_nxt, TCP_SKB_CB(skb)->end_seq);
-	chim_charge(sk, skb->truesize);
+	/* It is acknowledged, so it is taken, come what may: what there is no
+	 * room for is owed until it is read.
+	 */
+	if (sk->sk_forward_alloc < (int)skb->truesize)
+		__sk_mem_schedule(sk, skb->truesize, SK_MEM_RECV);
 	if (tail && TCP_SKB_CB(tail)->end_seq == TCP_SKB_CB(skb)->seq &&
 	    !TCP_SKB_CB(skb)->has_rxtstamp && skb->len &&
 	    skb_try_coalesce(tail, skb, &stolen, &delta)) {
@@ -358,9 +350,10 @@ static void chim_count_sent(struct sock *sk, const struct chim_conn *conn,
 	struct tcp_sock *tp = tcp_sk(sk);
 	u32 len = snd_max - tp->snd_nxt;
 
-	if (!len)
-		return;
+	/* Short of memory, the host adds its FIN to what has been sent. */
 	WRITE_ONCE(tp->snd_nxt, snd_max);
+	if ((s32)len <= 0)
+		return;
 	if (conn->fin_posted && snd_max == tp->write_seq)
 		len--;
 	tp->bytes_sent += len;
@@ -499,10 +492,20 @@ void chim_sock_hear(struct sock *sk, u8 tcp_flags)
  */
 u32 chim_sock_rcv_edge(const struct sock *sk)
 {
-	int space = clamp_t(int, tcp_space(sk), 0,
-			    tcp_sk(sk)->window_clamp);
+	const struct tcp_sock *tp = tcp_sk(sk);
+	u32 edge = tp->rcv_nxt + clamp_t(int, tcp_space(sk), 0,
+					 tp->window_clamp);
+	u32 low = tp->copied_seq + READ_ONCE(sk->sk_rcvlowat);
 
-	return tcp_sk(sk)->rcv_nxt + space;
+	/* poll() waits for so much, and under the shield does not see that the
+	 * window shuts before; less than a segment may not be on offer.
+	 */
+	if (after(low, tp->rcv_nxt)) {
+		low += tp->advmss + (1 << tp->rx_opt.rcv_wscale);
+		if (after(low, edge))
+			edge = low;
+	}
+	return edge;
 }
 
 static void chim_update_cached(struct sock *sk, struct chim_conn *conn,
@@ -642,7 +645,9 @@ static int chim_diag_destroy(struct sock *sk, int err)
 {
 	int idx = srcu_read_lock(&chim_calls), ret;
 
-	chim_upload(sk, CHIMNEY_REASON_DISCONNECT);
+	/* A BPF program holds the lock; the upload follows its release. */
+	if (!has_current_bpf_ctx())
+		chim_upload(sk, CHIMNEY_REASON_DISCONNECT);
 	ret = tcp_abort(sk, err);
 	srcu_read_unlock(&chim_calls, idx);
 	return ret;
@@ -730,6 +735,9 @@ static int chim_tcp_info(struct sock *sk, char __user *optval,
 	} while (moved);
 	if (conn) {
 		info.tcpi_snd_wnd = st.delegated.snd_wnd;
+		info.tcpi_retransmits = st.delegated.rtx_count;
+		info.tcpi_backoff = st.delegated.backoff;
+		info.tcpi_probes = st.delegated.ka_probe_count;
 		info.tcpi_segs_out += st.stats.segs_out;
 		info.tcpi_segs_in += st.stats.segs_in;
 		retrans = st.stats.retrans_segs;
@@ -746,6 +754,25 @@ static int chim_tcp_info(struct sock *sk, char __user *optval,
 	return 0;
 }
 
+/* A call that began before the offload may set a ULP after it. While there is
+ * one, Linux refuses another before it touches the socket.
+ */
+static const struct tcp_ulp_ops chim_ulp = {
+	.name = "chimney",
+};
+
+/* The program has none. */
+static int chim_no_ulp(int __user *optlen)
+{
+	int len;
+
+	if (get_user(len, optlen))
+		return -EFAULT;
+	if (len < 0)
+		return -EINVAL;
+	return put_user(0, optlen);
+}
+
 static int chim_getsockopt(struct sock *sk, int level, int optname,
 			   char __user *optval, int __user *optlen)
 {
@@ -753,6 +780,9 @@ static int chim_getsockopt(struct sock *sk, int level, int optname,
 
 	if (level == SOL_TCP && optname == TCP_INFO)
 		ret = chim_tcp_info(sk, optval, optlen);
+	else if (level == SOL_TCP && optname == TCP_ULP &&
+		 chim_sock_is_ours(sk))
+		ret = chim_no_ulp(optlen);
 	else
 		ret = tcp_prot.getsockopt(sk, level, optname, optval, optlen);
 	srcu_read_unlock(&chim_calls, idx);
@@ -777,6 +807,7 @@ void chim_sock_install(struct sock *sk, struct chim_conn *conn)
 
 	rcu_assign_sk_user_data(sk, conn);
 	icsk->icsk_af_ops = &chim_find_af_ops(icsk->icsk_af_ops)->ours;
+	icsk->icsk_ulp_ops = &chim_ulp;
 	sk->sk_backlog_rcv = chim_backlog_rcv;
 	WRITE_ONCE(sk->sk_prot, chim_our_prot(sk->sk_prot));
 }
@@ -792,6 +823,7 @@ void chim_sock_restore(struct sock *sk)
 	struct inet_connection_sock *icsk = inet_csk(sk);
 
 	WRITE_ONCE(sk->sk_prot, chim_orig_prot(sk->sk_prot));
+	icsk->icsk_ulp_ops = NULL;
 	icsk->icsk_af_ops = container_of(icsk->icsk_af_ops,
 					 struct chim_af_ops, ours)->orig;
 	sk->sk_backlog_rcv = chim_tcp_prot(sk)->backlog_rcv;

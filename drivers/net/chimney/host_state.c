@@ -352,6 +352,7 @@ void chim_state_shield_rcv(struct sock *sk)
 	tp->rcv_wup = tp->rcv_nxt + CHIM_SHIELD +
 		      get_random_u32() % CHIM_SHIELD;
 	tp->rcv_wnd = -1;
+	chim_set_max_window(tp);
 }
 
 /* Cut skb, which is in the retransmit queue, behind len bytes of payload.
@@ -727,6 +728,8 @@ void chim_state_restore(struct sock *sk, const struct chim_state *st,
  * @sk: shielded socket
  * @st: state read from the NIC
  *
+ * All but those that would have the host retransmit, or think of it.
+ *
  * Context: slock held or sock lock owned.
  */
 void chim_state_mirror(struct sock *sk, const struct chim_state *st)
@@ -748,9 +751,6 @@ void chim_state_mirror(struct sock *sk, const struct chim_state *st)
 		icsk->icsk_rto = usecs_to_jiffies((d->srtt_us >> 3) +
 						  max(d->rttvar_us, 200000U));
 	}
-	icsk->icsk_retransmits = d->rtx_count;
-	icsk->icsk_backoff = d->backoff;
-	icsk->icsk_probes_out = d->ka_probe_count;
 	/* Rounded up, but never beyond now. */
 	active = chim_to_jiffies(d->ka_base);
 	if (time_after(active, jiffies))

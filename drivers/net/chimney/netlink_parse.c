@@ -355,10 +355,12 @@ u32 chim_nl_sock_hz(struct sock *sk)
 	u32 hz = CHIM_DEFAULT_HZ;
 
 	lock_sock(sk);
+	rcu_read_lock();
 	if (!((1 << sk->sk_state) & (TCPF_CLOSE | TCPF_LISTEN)))
 		cd = chim_path_dev(sk);
 	if (cd)
 		hz = READ_ONCE(cd->params.hz);
+	rcu_read_unlock();
 	release_sock(sk);
 	return hz;
 }
