@@ -174,6 +174,22 @@ loses_the_only_indication() {
 	nic_has 1
 }
 
+has_lost() {
+	[ "$(left lose)" -lt 1000 ]
+}
+
+# What the NIC holds when it is asked for the connection comes with it [TRM-14].
+never_indicates() {
+	topo_pair
+	talk
+	fault lose 1000
+	echo one >&"$peer_in"
+	slowwait 20 has_lost
+	inh chimney dev upload-all chim0
+	nic_has 0
+	slowwait 20 heard one
+}
+
 ended_badly() {
 	local rc=0
 
@@ -223,6 +239,7 @@ run "no room for a connection" no_room
 run "buffers run out under way" runs_out
 run "indications are lost" loses_indications
 run "the only indication is lost" loses_the_only_indication
+run "no indication until the upload" never_indicates
 run "NIC stalls and comes back" stalls :
 run "NIC stalls and everything is uploaded" stalls_and_uploads
 run "NIC dies" dies

@@ -70,6 +70,8 @@ mutant() {
 	sed -i "$script" "$work/$file"
 	if cmp -s "$work/$file" "$top/$file" || ! build "$test"; then
 		say BROKEN "$name: does not apply or build any more"
+	elif [ "$test" = kunit.sh ]; then
+		cp "$work/$folder/chimney.ko" "$work/ko/$name.ko"
 	elif try "$test"; then
 		say SURVIVED "$name: $test did not notice"
 	else
@@ -106,6 +108,35 @@ each() {
 	done 3< "$here/list"
 }
 
+# KUnit has run when a module is loaded: one guest tries them all, but for those
+# that come after one it does not survive.
+try_kunit() {
+	local log=$work/test.log name verdict
+
+	while [ -n "$(ls "$work/ko")" ]; do
+		KERNEL=debug NOMOD=1 TIMEOUT=3600 \
+			"$top/selftests/qemu/vm.sh" \
+			"selftests/mutants/kunit.sh $work/ko" > "$log" 2>&1 || :
+		if ! grep -q '^begin ' "$log"; then
+			say ALARM "kunit.sh: the guest did not start"
+			return 1
+		fi
+		while read -r name; do
+			rm "$work/ko/$name.ko"
+			verdict=$(sed -n "s/^end $name: //p" "$log")
+			case $name@$verdict in
+			0-sound@passed) ;;
+			0-sound@*)
+				say ALARM "kunit.sh: $verdict on the unbroken sources"
+				return 1
+				;;
+			*@passed) say SURVIVED "$name: kunit.sh did not notice" ;;
+			*) say killed "$name: ${verdict:-$(tail -n 1 "$log")}" ;;
+			esac
+		done < <(sed -n 's/^begin //p' "$log")
+	done
+}
+
 # The breaks of one test
 of_test() {
 	[ "$4" != "$MUTANTS_OF" ] || mutant "$@"
@@ -116,6 +147,13 @@ if [ -n "${MUTANTS_OF:-}" ]; then
 	cp -r "$top/Kbuild" "$top/include" "$top/drivers" "$work/"
 	find "$work" -name '*.o' -delete
 	build "$MUTANTS_OF"
+	if [ "$MUTANTS_OF" = kunit.sh ]; then
+		mkdir "$work/ko"
+		cp "$work/$folder/chimney.ko" "$work/ko/0-sound.ko"
+		each of_test "$@"
+		try_kunit
+		exit
+	fi
 	if ! try "$MUTANTS_OF"; then
 		say ALARM "$MUTANTS_OF fails on the unbroken sources"
 		tail -n 5 "$work/test.log"

@@ -1,0 +1,18 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# usage: kunit.sh FOLDER
+#
+# In the guest: loads the modules of the folder, one after the other, and tells
+# of each which case of KUnit it failed first, or that it passed.
+
+here=$(dirname "$(realpath "$0")")
+
+for module in "$1"/*.ko; do
+	name=$(basename "$module" .ko)
+	echo "begin $name"
+	insmod "$module" && "$here/../kunit.sh" > /run/kunit && rmmod chimney
+	echo "end $name: $(grep -m 1 '^not ok' /run/kunit || echo passed)"
+	[ ! -e /sys/module/chimney ] || rmmod chimney || exit
+	rm -f /run/kunit
+done
