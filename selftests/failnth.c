@@ -23,7 +23,7 @@
 
 #include <libmnl/libmnl.h>
 
-#include "kselftest_harness.h"
+#include "harness.h"
 #include "sock_pair.h"
 
 #define SYS		"/sys/kernel/"

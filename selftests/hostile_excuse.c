@@ -29,6 +29,7 @@ const char * const excuse_names[EXCUSES] = {
 	[ODD_OPTION] = "Linux 6.7: no segment with an option of no such length",
 	[OLD_ACK_PAWS] = "Linux 6.14: no ACK for an old one that fails PAWS",
 	[FAST_PATH] = "Linux takes what it predicted, whatever the ACK",
+	[PROBED] = "PST-9: with a byte of data a shut window is probed",
 	[ON_DATA] = "the ACK is on data",
 };
 

@@ -45,6 +45,7 @@ enum excuse {
 	ODD_OPTION,
 	OLD_ACK_PAWS,
 	FAST_PATH,
+	PROBED,
 	ON_DATA,
 	EXCUSES,
 };

@@ -10,7 +10,7 @@
 #ifndef _SOCK_API_H
 #define _SOCK_API_H
 
-#include "kselftest_harness.h"
+#include "harness.h"
 #include "sock_pair.h"
 
 enum mode {

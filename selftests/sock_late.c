@@ -18,7 +18,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
-#include "kselftest_harness.h"
+#include "harness.h"
 #include "sock_pair.h"
 
 FIXTURE(late)
