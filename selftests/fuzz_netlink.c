@@ -96,7 +96,7 @@ struct answer {
 };
 
 static __u64 seed = 1;
-static long messages = 100000, sent;
+static long messages, sent;
 static long first;
 static int threads = 4;
 static const char *only;
@@ -836,6 +836,8 @@ static void options(int argc, char **argv)
 			usage();
 		}
 	}
+	if (!messages)
+		messages = kernel_watches() ? 20000 : 100000;
 	if (threads < 1 || threads > MAX_THREADS || messages < 1 || first < 0)
 		usage();
 }

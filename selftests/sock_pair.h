@@ -78,6 +78,8 @@ int run(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 bool output_is(const char *cmd, const char *text);
 bool output_has(const char *cmd, const char *text);
 
+bool kernel_watches(void);
+
 int net_enter(int ns);
 int net_socket(int ns, int family, int type, int proto);
 socklen_t net_address(int kind, bool peer, int port,
