@@ -59,6 +59,8 @@ TEST_F(sock, rcvlowat_as_large_as_the_window)
 			     sizeof(back)));
 	half = get_int(self->sk, SOL_SOCKET, SO_RCVBUF) / 2;
 	ASSERT_EQ(0, set_int(self->sk, SOL_SOCKET, SO_RCVLOWAT, half));
+	ASSERT_EQ(0, set_int(self->peer, SOL_SOCKET, SO_SNDBUFFORCE,
+			     4 * sizeof(back)));
 	fill_up(self->peer);
 	ASSERT_TRUE(until(events_of(self->sk) & POLLIN));
 	ASSERT_TRUE(recv_all(self->sk, back, half * 3 / 5));
