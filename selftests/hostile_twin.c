@@ -583,7 +583,7 @@ static bool step(const struct seg *s)
 	int e = excuse_of(s, &twin[PLAIN].f, twin[PLAIN].isn, state), i;
 	bool answers;
 
-	/* On a slow machine; what is an ACK of it to one is none to the other. */
+	/* On a slow machine; to one what acknowledges it is an ACK. */
 	if (scene.start == NO_WINDOW &&
 	    has_sent(&twin[NIC]) != has_sent(&twin[PLAIN]))
 		e = PROBED | FATAL;

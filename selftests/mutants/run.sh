@@ -124,14 +124,20 @@ try_kunit() {
 		while read -r name; do
 			rm "$work/ko/$name.ko"
 			verdict=$(sed -n "s/^end $name: //p" "$log")
+			[ -n "$verdict" ] || verdict=$(tail -n 1 "$log")
 			case $name@$verdict in
-			0-sound@passed) ;;
+			0-sound@passed)
+				;;
 			0-sound@*)
-				say ALARM "kunit.sh: $verdict on the unbroken sources"
+				say ALARM "kunit.sh: unbroken sources: $verdict"
 				return 1
 				;;
-			*@passed) say SURVIVED "$name: kunit.sh did not notice" ;;
-			*) say killed "$name: ${verdict:-$(tail -n 1 "$log")}" ;;
+			*@passed)
+				say SURVIVED "$name: kunit.sh did not notice"
+				;;
+			*)
+				say killed "$name: $verdict"
+				;;
 			esac
 		done < <(sed -n 's/^begin //p' "$log")
 	done
