@@ -18,9 +18,10 @@ log_of() {
 }
 
 # Of what a failed case says the kernel keeps 512 bytes, which may be without
-# the line that says so; the log has all of it, as long as it reaches back.
+# the line that says so; the log has all of it, as long as it reaches back, and
+# also of when the module was loaded before.
 line_of() {
-	log_of "$1" | grep -m 1 -E "^    (not )?ok $2 " ||
+	log_of "$1" | grep -E "^    (not )?ok $2 " | tail -n 1 | grep . ||
 		echo "    not ok $2 case_$2"
 }
 
