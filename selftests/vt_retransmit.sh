@@ -75,6 +75,22 @@ whole_life() {
 	is "${#KA_T[@]}" 0 "keepalive probes"
 }
 
+# RFC 2525 2.14, RFC 6298 (5.4)
+one_segment_at_a_time() {
+	local n
+
+	rt_open
+	ka peer "$n" answer=0
+	ka clear "$n"
+	ka write "$n" 5000
+	ka wait "$n" rtx 1 10000
+	ka run 50
+	ka times "$n" rtx
+	is "${#KA_T[@]}" 1 "retransmissions"
+	ka last "$n" rtx
+	between "${KA[len]}" 1000 1460 "bytes of it"
+}
+
 count_gives_up() {
 	local n t rto
 
@@ -686,6 +702,7 @@ ka_start
 
 ka_run "RTX-6 RT5 RTX-1 back-off, default count, timestamps 1" whole_life 1
 ka_run "RTX-6 RT5 RTX-1 back-off, default count, timestamps 0" whole_life 0
+ka_run "RT5 one segment, however many are out" one_segment_at_a_time
 ka_run "RTX-1 gives up by count" count_gives_up
 ka_run "RTX-2 gives up by MaxRT" max_rt admin
 ka_run "RTX-2 gives up by TCP_USER_TIMEOUT set before" max_rt before
