@@ -12,7 +12,12 @@ for module in "$1"/*.ko; do
 	name=$(basename "$module" .ko)
 	echo "begin $name"
 	insmod "$module" && "$here/../kunit.sh" > /run/kunit && rmmod chimney
-	echo "end $name: $(grep -m 1 '^not ok' /run/kunit || echo passed)"
+	verdict=$(grep -m 1 '^not ok' /run/kunit)
+	if [ -z "$verdict" ]; then
+		verdict="not ok, did not run"
+		! grep -q '^# Totals: .* fail:0 ' /run/kunit || verdict=passed
+	fi
+	echo "end $name: $verdict"
 	[ ! -e /sys/module/chimney ] || rmmod chimney || exit
 	rm -f /run/kunit
 done

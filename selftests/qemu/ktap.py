@@ -7,7 +7,8 @@ usage: ktap.py [--tag TAG] [--log FILE] --sum FILE PROGRAM...
 Reads the runner's output, or with --plain that of a single program, from
 standard input as it comes, prints one line per program, the figures it told
 ("# figure: TEXT") and each test that did not pass with what it said last, and
-writes "PASS|FAIL|SKIP<tab>program<tab>test" lines to the --sum file.  Anything less than a clear success is a failure: a program that is
+writes "PASS|FAIL|SKIP<tab>program<tab>test" lines to the --sum file.  Anything
+less than a clear success is a failure: a program that is
 missing, has no plan, or printed other than its plan; that exits non-zero though
 its tests passed.
 """
