@@ -157,7 +157,8 @@ else
 	found=$("$qemu_dir/qemu.sh")
 	mapfile -t qemu <<< "$found"
 	args+=(-smp "$cpus" -accel "tcg,thread=multi")
-	append+=" tsc=reliable"
+	khz=$("$qemu_dir/tsc.sh")
+	append+=" tsc=reliable tsc_early_khz=$khz"
 fi
 args+=(-append "$append")
 
