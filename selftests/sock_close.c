@@ -126,9 +126,19 @@ struct outcome {
 	int peer_events, peer_recv, peer_errno;
 };
 
-static bool quiet(int fd)
+/* Is nothing under way? A FIN can be acknowledged a moment before that changes
+ * the state, so what is queued does not tell.
+ */
+static bool settled(int sk, int peer)
 {
-	return tcp_state_of(fd) == TCP_CLOSE || !queued(fd, SIOCOUTQ);
+	int one = tcp_state_of(sk), two = tcp_state_of(peer);
+
+	if (one == TCP_CLOSE && two == TCP_CLOSE)
+		return true;
+	return ((one == TCP_ESTABLISHED && two == TCP_ESTABLISHED) ||
+		(one == TCP_FIN_WAIT2 && two == TCP_CLOSE_WAIT) ||
+		(one == TCP_CLOSE_WAIT && two == TCP_FIN_WAIT2)) &&
+	       !queued(sk, SIOCOUTQ) && !queued(peer, SIOCOUTQ);
 }
 
 /* Each step has its effect, the same as on the twin, before the next. */
@@ -156,7 +166,7 @@ static void take_steps(const char *steps, int sk, int peer,
 			if (o->shutdown[i])
 				o->shutdown[i] = errno;
 		}
-		(void)until(quiet(sk) && quiet(peer) &&
+		(void)until(settled(sk, peer) &&
 			    (!twin || tcp_state_of(sk) == twin->state[i]));
 		o->state[i] = tcp_state_of(sk);
 	}

@@ -566,7 +566,6 @@ int proc_state(int kind, const struct chim_nl_tuple *t)
 	return found;
 }
 
-/* Does a byte get from each end to the other? */
 /* As "ss -K" does, by an mnl_socket of NETLINK_SOCK_DIAG. */
 int sock_destroy(struct mnl_socket *diag, const struct chim_nl_tuple *t)
 {
@@ -595,6 +594,7 @@ int sock_destroy(struct mnl_socket *diag, const struct chim_nl_tuple *t)
 	return mnl_cb_run(buf, len, 0, 0, NULL, NULL) < 0 ? -errno : 0;
 }
 
+/* Does a byte get from each end to the other? */
 bool echoes(int sk, int peer)
 {
 	char buf = 'e';
