@@ -6,9 +6,9 @@
 # Prints the rate of this machine's time-stamp counter in kHz, which an emulated
 # CPU shows as its own.
 #
-# A kernel that finds it out by itself compares with the emulated PIT.  On a busy
-# machine it may see 143 MHz instead of 2445.  Its time then passes 17 times too
-# fast: timers of tests end early, and watchdogs see lockups.
+# A kernel that finds it out by itself compares with the emulated PIT.  On a
+# busy machine it may see 143 MHz instead of 2445.  Its time then passes 17
+# times too fast: tests run into deadlines, and watchdogs see lockups.
 
 set -eu
 
