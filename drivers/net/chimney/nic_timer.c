@@ -250,6 +250,8 @@ void chim_nic_ka_update(struct nic_conn *c, const struct chim_cached *old,
 			   CHIMNEY_CACHED_FLAG_MAX_RT_RESTART;
 	bool time_changed = old->ka_timeout != c->cached.ka_timeout ||
 			    old->ka_interval != c->cached.ka_interval;
+	bool mitigates = c->flags & NIC_MITIGATE;
+	ktime_t latest = mitigates ? c->t_ka : CHIM_IDLE; /* BRA-7 */
 	ktime_t now = ktime_get();
 
 	if ((triggers & either) &&
@@ -261,16 +263,18 @@ void chim_nic_ka_update(struct nic_conn *c, const struct chim_cached *old,
 	}
 
 	if (!nic_ka_enabled(c)) {
-		if (!(c->flags & NIC_MITIGATE)) {
+		if (!mitigates) {
 			c->t_ka = CHIM_IDLE;
 			c->ka_probes = 0;
 		}
 		return;
 	}
 	if (c->t_ka == CHIM_IDLE ||
+	    (mitigates && !(old->flags & CHIMNEY_CACHED_FLAG_KEEP_ALIVE)) ||
 	    (triggers & CHIMNEY_CACHED_FLAG_KEEP_ALIVE_RESTART)) {
 		c->t_ka = nic_after_ms(now, c->cached.ka_timeout);
-		c->ka_probes = 0;
+		if (!mitigates)
+			c->ka_probes = 0;
 	} else if ((triggers & either) && time_changed) {
 		c->t_ka = nic_after_ms(now, c->ka_probes ?
 				       nic_ka_interval(c) :
@@ -279,6 +283,7 @@ void chim_nic_ka_update(struct nic_conn *c, const struct chim_cached *old,
 		   old->ka_timeout != c->cached.ka_timeout) {
 		c->t_ka = nic_after_ms(c->ka_base, c->cached.ka_timeout);
 	}
+	c->t_ka = min(c->t_ka, latest);
 }
 
 static void nic_ka_expired(struct nic_conn *c, ktime_t now)

@@ -977,6 +977,39 @@ static void mitigate_outlives_an_update(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, c->ka_probes, 1);
 }
 
+/* BRA-7: no change of the values puts it off. */
+static void mitigate_is_not_put_off(struct kunit *test)
+{
+	struct nic_conn *c = nic_test_conn(test);
+	struct chim_cached old = c->cached;
+
+	chim_nic_activity(c, NIC_TEST_T0);
+	chim_nic_mitigate(c, NIC_TEST_T0);
+	c->cached.ka_timeout = 7300 * MSEC_PER_SEC;
+	chim_nic_ka_update(c, &old, 0);
+	KUNIT_EXPECT_EQ(test, after_t0(c->t_ka), 300000);
+	chim_nic_ka_update(c, &old, CHIMNEY_CACHED_FLAG_KEEP_ALIVE_RESTART);
+	KUNIT_EXPECT_EQ(test, after_t0(c->t_ka), 300000);
+}
+
+/* KA-12: nor does it put off what is due before. */
+static void mitigate_puts_nothing_off(struct kunit *test)
+{
+	struct nic_conn *c = nic_test_conn(test);
+	struct chim_cached old;
+	ktime_t start;
+
+	c->cached.flags = 0;
+	start = ktime_get();
+	chim_nic_mitigate(c, start);
+	old = c->cached;
+	c->cached.flags = KA_ON;
+	c->cached.ka_timeout = 20 * MSEC_PER_SEC;
+	chim_nic_ka_update(c, &old, 0);
+	KUNIT_EXPECT_GE(test, c->t_ka, start + 20 * NSEC_PER_SEC);
+	KUNIT_EXPECT_LE(test, c->t_ka, ktime_get() + 20 * NSEC_PER_SEC);
+}
+
 /* ---- the hrtimer -------------------------------------------------- */
 
 /* Far enough ahead not to fire during a test */
@@ -1143,6 +1176,8 @@ static struct kunit_case nic_timer_cases[] = {
 	KUNIT_CASE(mitigate_probes_until_dead),
 	KUNIT_CASE(mitigate_ends_with_activity),
 	KUNIT_CASE(mitigate_outlives_an_update),
+	KUNIT_CASE(mitigate_is_not_put_off),
+	KUNIT_CASE(mitigate_puts_nothing_off),
 	KUNIT_CASE(arm_for_the_earliest),
 	KUNIT_CASE(arm_leaves_an_earlier_one),
 	KUNIT_CASE(arm_nothing),
