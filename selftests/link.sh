@@ -656,15 +656,18 @@ churn() {
 
 # ---- what becomes of offloaded connections ------------------------------
 
-# talk: an offloaded connection from the host to an echo server at the peer.
+# talk [ADDRESS]: an offloaded connection from the host to an echo server at
+# the peer.
 talk() {
+	local addr=${1:-192.0.2.2}
+
 	background ip netns exec "$P" socat \
-		TCP-LISTEN:4002,reuseaddr EXEC:cat
+		TCP6-LISTEN:4002,ipv6only=0,reuseaddr EXEC:cat
 	wait_port "$P" 4002
-	coproc TALK { exec ip netns exec "$H" socat - TCP:192.0.2.2:4002; }
+	coproc TALK { exec ip netns exec "$H" socat - "TCP:$addr:4002"; }
 	defer kill_wait "$TALK_PID"
 	echoes before
-	chimney -n "$H" conn offload dst 192.0.2.2:4002 > /dev/null
+	chimney -n "$H" conn offload dst "$addr:4002" > /dev/null
 	is "$(chimney -n "$H" -j conn show | jq length)" 1 "connections"
 	echoes offloaded
 }
@@ -749,6 +752,45 @@ lower_move_uploads() {
 	uploaded
 	ip -n "$OTHER" link set veth0 up
 	echoes again
+}
+
+listens() {
+	chimney -n "$H" dev set chim0 ack-frequency 2
+	[ -s "$1" ]
+}
+
+# Segments go first to another address of the peer's: one beyond the route, or
+# what is encapsulated would be so again.
+encapsulation_uploads() {
+	local encap=(encap seg6 mode inline segs 2001:db8::3)
+	local events=$ktap_tmp/encapsulation.events peer='[2001:db8::2]:4002'
+
+	topo_pair
+	ip -n "$P" address add 2001:db8::3/128 dev veth1 nodad
+	inp sysctl -qw net.ipv6.conf.all.seg6_enabled=1 \
+		net.ipv6.conf.veth1.seg6_enabled=1
+	ip -n "$H" -6 route add 2001:db8::2 dev chim0
+	talk '[2001:db8::2]'
+	background chimney -n "$H" -j monitor > "$events"
+	busywait 10000 listens "$events"
+	if ! ip -n "$H" -6 route replace 2001:db8::2 "${encap[@]}" \
+		dev chim0; then
+		# Linux without such tunnels.
+		refused grep -qw seg6_output /proc/kallsyms
+		return
+	fi
+	echoes replaced
+	busywait 10000 grep -q '"event":"terminate"' "$events"
+	is "$(jq -r 'select(.event == "terminate") | .conn.reason' \
+		"$events")" route reason
+	uploaded
+	echoes encapsulated
+	refused -m "the route encapsulates packets" \
+		chimney -n "$H" conn offload dst "$peer"
+	ip -n "$H" -6 route replace 2001:db8::2 dev chim0
+	echoes again
+	chimney -n "$H" conn offload dst "$peer" > /dev/null
+	echoes once-more
 }
 
 # No connection of the peer's ends when its namespace goes first.
@@ -847,6 +889,7 @@ run "being deleted uploads" delete_uploads
 run "lower device being deleted uploads" lower_delete_uploads
 run "moving to another namespace uploads" move_uploads
 run "lower device moving to another namespace uploads" lower_move_uploads
+run "a route that encapsulates uploads" encapsulation_uploads
 run "namespace deleted right after the connection" killed_with_namespace
 
 run "module unloads with a connection offloaded" module_unloads

@@ -330,6 +330,53 @@ TEST_F(refuse, other_route)
 	EXPECT_TRUE(echoes(sk, peer));
 }
 
+/* The peer has another address, and takes what comes by way of it. */
+static int take_detours(bool on)
+{
+	int err = net_enter(net_peer_ns);
+
+	err |= run("ip address %s 2001:db8::3/128 dev veth1 nodad",
+		   on ? "add" : "delete");
+	err |= run("sysctl -qw net.ipv6.conf.all.seg6_enabled=%d", on);
+	err |= run("sysctl -qw net.ipv6.conf.veth1.seg6_enabled=%d", on);
+	return err | net_enter(net_host_ns);
+}
+
+TEST_F(refuse, route_encapsulates)
+{
+	/* Not by way of the peer's own address: on the way there a packet
+	 * would take this route again, and again.
+	 */
+	const char *encap = "encap seg6 mode inline segs 2001:db8::3";
+
+	if (variant->kind != IPV6)
+		return;
+	if (run("ip -6 route add 2001:db8::2 %s dev chim0 2> /dev/null",
+		encap)) {
+		/* Linux without such tunnels */
+		ASSERT_NE(0, run("grep -qw seg6_output /proc/kallsyms"));
+		return;
+	}
+	EXPECT_EQ(0, take_detours(true));
+	EXPECT_REFUSED(EOPNOTSUPP, "the route encapsulates packets");
+	EXPECT_TRUE(counted(self));
+	ASSERT_EQ(0, run("ip -6 route delete 2001:db8::2 dev chim0"));
+	EXPECT_EQ(0, take_detours(false));
+	EXPECT_TAKEN();
+}
+
+TEST_F(refuse, route_minimum_timeout)
+{
+	const char *peer = peer_address(variant->kind);
+
+	ASSERT_EQ(0, run("ip route add %s dev chim0 rto_min 1s", peer));
+	EXPECT_REFUSED(EOPNOTSUPP,
+		       "the minimum of the retransmission timeout was changed");
+	EXPECT_TRUE(counted(self));
+	ASSERT_EQ(0, run("ip route delete %s dev chim0", peer));
+	EXPECT_TAKEN();
+}
+
 TEST_F(refuse, device_full)
 {
 	struct pair p;

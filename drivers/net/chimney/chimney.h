@@ -255,6 +255,7 @@ void chim_sock_exit(void);
 struct chim_dev *chim_path_dev(struct sock *sk);
 void chim_path_output(struct chim_conn *conn, struct sk_buff *skb,
 		      bool confirm);
+bool chim_path_diverts(const struct dst_entry *dst);
 bool chim_path_fits(struct sock *sk, const struct chim_dev *cd);
 u32 chim_path_mtu(struct chim_conn *conn);
 bool chim_path_policy_ok(struct sk_buff *skb);

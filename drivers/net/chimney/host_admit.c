@@ -46,6 +46,9 @@ static const char *chim_unfit(const struct sock *sk)
 #endif
 	if (tcp_rto_max(sk) != TCP_RTO_MAX)
 		return WHY("the socket limits its retransmission timeout");
+	/* A smaller one does no harm: the NIC waits longer. */
+	if (tcp_rto_min((struct sock *)sk) > TCP_RTO_MIN)
+		return WHY("the minimum of the retransmission timeout was changed");
 	if (tp->repair)
 		return WHY("the socket is in repair mode");
 #ifdef CONFIG_XFRM
@@ -84,6 +87,7 @@ static const char *chim_unfit(const struct sock *sk)
 /* Is there anything in the way of an offload? The reason or NULL [SEC-3]. */
 static const char *chim_obstacle(struct sock *sk)
 {
+	const struct dst_entry *dst = __sk_dst_get(sk);
 	const struct tcp_sock *tp = tcp_sk(sk);
 
 	if (sk_is_mptcp(sk))
@@ -98,10 +102,10 @@ static const char *chim_obstacle(struct sock *sk)
 		return WHY("the socket's timestamps count microseconds");
 	if (tcp_ecn_mode_accecn(tp))
 		return WHY("the connection uses accurate ECN");
-#ifdef CONFIG_XFRM
-	if (__sk_dst_get(sk) && __sk_dst_get(sk)->xfrm)
+	if (dst && dst_xfrm(dst))
 		return WHY("an IPsec policy applies to the socket");
-#endif
+	if (dst && chim_path_diverts(dst))
+		return WHY("the route encapsulates packets");
 	if (sk->sk_shutdown & RCV_SHUTDOWN && !sock_flag(sk, SOCK_DONE))
 		return WHY("the program has shut down reading");
 	if (tp->urg_data || before(tp->snd_una, tp->snd_up))

@@ -9,6 +9,7 @@
 #include <net/inet_connection_sock.h>
 #include <net/ip.h>
 #include <net/ipv6.h>
+#include <net/lwtunnel.h>
 #include <net/neighbour.h>
 #include <net/xfrm.h>
 
@@ -44,19 +45,31 @@ struct chim_dev *chim_path_dev(struct sock *sk)
 }
 
 /**
+ * chim_path_diverts - does the host not send by a route as it is?
+ * @dst: route
+ *
+ * Return: true if IPsec or an encapsulation takes over what goes out by it.
+ */
+bool chim_path_diverts(const struct dst_entry *dst)
+{
+	return dst_xfrm(dst) || lwtunnel_output_redirect(dst->lwtstate) ||
+	       lwtunnel_xmit_redirect(dst->lwtstate);
+}
+
+/**
  * chim_path_fits - may the NIC go on to run a connection?
  * @sk: socket; looks the route up again if the cached one is stale
  * @cd: the device it runs on
  *
  * Context: slock held or sock lock owned.
- * Return: true if the route still goes through the device, without IPsec.
+ * Return: true if the route still goes through the device, and no other way.
  */
 bool chim_path_fits(struct sock *sk, const struct chim_dev *cd)
 {
 	bool fits;
 
 	rcu_read_lock();
-	fits = chim_path_dev(sk) == cd && !dst_xfrm(__sk_dst_get(sk));
+	fits = chim_path_dev(sk) == cd && !chim_path_diverts(__sk_dst_get(sk));
 	rcu_read_unlock();
 	return fits;
 }
@@ -135,9 +148,9 @@ void chim_path_output(struct chim_conn *conn, struct sk_buff *skb,
 	dst = rcu_dereference(sk->sk_dst_cache);
 	stale = !dst || (dst->obsolete &&
 			 !dst->ops->check(dst, chim_path_cookie(sk)));
-	if (stale || dst_xfrm(dst))
+	if (stale || chim_path_diverts(dst))
 		chim_host_request_upload(conn, CHIMNEY_REASON_ROUTE);
-	if (!dst || dst_xfrm(dst) || dst->dev != conn->cd->dev ||
+	if (!dst || chim_path_diverts(dst) || dst->dev != conn->cd->dev ||
 	    (stale && !chim_path_stale_ok(sock_net(sk))))
 		goto drop;
 
