@@ -68,6 +68,14 @@ static inline bool chim_usec_ts(const struct tcp_sock *tp)
 #endif
 }
 
+/* Programs see the receive window. */
+static inline void chim_info_rcv_wnd(struct tcp_info *info, u32 wnd)
+{
+#if !CHIM_BEFORE(6, 2)
+	info->tcpi_rcv_wnd = wnd;
+#endif
+}
+
 /* No lock is needed to transmit. */
 static inline void chim_set_lltx(struct net_device *dev)
 {

@@ -60,6 +60,15 @@ static inline bool chim_sock_is_dead(const struct sock *sk)
 	return sk->sk_state == TCP_CLOSE;
 }
 
+/* The connection of an offloaded socket, which set it and clears it under the
+ * lock that the caller holds. Others who come later for a socket take
+ * sk_user_data without asking.
+ */
+static inline struct chim_conn *chim_conn_of(const struct sock *sk)
+{
+	return rcu_dereference_protected(inet_csk(sk)->icsk_ulp_data, true);
+}
+
 /* Address family on the wire; an IPv6 socket may speak IPv4. */
 static inline u8 chim_wire_family(const struct sock *sk)
 {

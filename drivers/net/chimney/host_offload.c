@@ -103,7 +103,7 @@ struct chim_conn *chim_host_conn_of(struct sock *sk)
 
 	lock_sock(sk);
 	if (chim_sock_is_ours(sk)) {
-		conn = (struct chim_conn *)sk->sk_user_data;
+		conn = chim_conn_of(sk);
 		refcount_inc(&conn->ref);
 	}
 	release_sock(sk);
@@ -475,7 +475,7 @@ void chim_host_upload_locked(struct sock *sk, u8 reason)
 
 	if (!chim_sock_is_ours(sk))
 		return;
-	conn = (struct chim_conn *)sk->sk_user_data;
+	conn = chim_conn_of(sk);
 	refcount_inc(&conn->ref);
 	chim_move_up(sk, conn, reason, &st);
 	err = chim_died(conn, &st);
@@ -637,11 +637,14 @@ static void chim_indicate(struct chim_conn *conn)
 }
 
 /* NIC -> host: struct chim_host_ops.rcv_room */
-static bool chim_rcv_room(struct chim_conn *conn)
+static bool chim_rcv_room(struct chim_conn *conn, u32 waiting)
 {
 	const struct sock *sk = conn->sk;
+	u32 buf = READ_ONCE(sk->sk_rcvbuf);
 
-	return atomic_read(&sk->sk_rmem_alloc) <= READ_ONCE(sk->sk_rcvbuf);
+	/* While a call owns the socket it is as with the host's backlog. */
+	return atomic_read(&sk->sk_rmem_alloc) <= buf &&
+	       waiting <= buf + READ_ONCE(sk->sk_sndbuf);
 }
 
 const struct chim_host_ops chim_host_ops = {

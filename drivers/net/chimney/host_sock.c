@@ -21,6 +21,11 @@
  */
 #define CHIM_AF_OPS_MAX		4
 
+/* Bytes of a buffer that small segments are copied to: with what it costs they
+ * fill a page.
+ */
+#define CHIM_SPACIOUS		SKB_WITH_OVERHEAD(4096)
+
 struct chim_af_ops {
 	const struct inet_connection_sock_af_ops *orig;
 	struct inet_connection_sock_af_ops ours;
@@ -90,21 +95,26 @@ static const struct proto *chim_tcp_prot(const struct sock *sk)
 	return &tcp_prot;
 }
 
-static struct chim_conn *chim_conn_of(const struct sock *sk)
-{
-	/* Set and cleared under the lock that the caller holds. */
-	return rcu_dereference_protected(__sk_user_data(sk), true);
-}
-
 /* Something the host wanted to send while it must not: a segment of this
  * connection came another way than by the NIC, and was not accepted. The
  * peer sends it again; by then the host runs the connection [FWD-1].
+ *
+ * A reset is the host's end of the connection, by a call that began before the
+ * offload: the peer is to hear of it. If it is not quite where the NIC has got
+ * to the peer asks, and the host answers.
  */
 static int chim_queue_xmit(struct sock *sk, struct sk_buff *skb,
 			   struct flowi *fl)
 {
 	struct chim_conn *conn = chim_conn_of(sk);
 
+	if (tcp_hdr(skb)->rst) {
+		chim_nic_ops.hold(conn->nic);
+		chim_host_request_upload(conn, CHIMNEY_REASON_DISCONNECT);
+		return container_of(inet_csk(sk)->icsk_af_ops,
+				    struct chim_af_ops,
+				    ours)->orig->queue_xmit(sk, skb, fl);
+	}
 	chim_count(conn->cd, CHIM_CNT_HOST_SWALLOWED);
 	chim_host_request_upload(conn, CHIMNEY_REASON_SLOW_PATH);
 	kfree_skb(skb);
@@ -205,9 +215,11 @@ static bool chim_keep_tail(const struct sock *sk, const struct chim_conn *conn,
 	if (!skb_queue_is_last(&sk->sk_write_queue, skb) ||
 	    skb->len >= tp->mss_cache || cb->tcp_flags & TCPHDR_FIN)
 		return false;
+	if (tp->nonagle & TCP_NAGLE_PUSH)
+		return false;
 	if (tp->nonagle & TCP_NAGLE_CORK || !(cb->tcp_flags & TCPHDR_PSH))
 		return conn->posted_seq != tp->snd_nxt;
-	return !(tp->nonagle & (TCP_NAGLE_OFF | TCP_NAGLE_PUSH)) &&
+	return !(tp->nonagle & TCP_NAGLE_OFF) &&
 	       after(tp->snd_sml, tp->snd_una);
 }
 
@@ -261,6 +273,42 @@ static bool chim_post(struct sock *sk, struct chim_conn *conn)
 	return posted;
 }
 
+/* A small segment costs many times what it carries; yet what was on offer is to
+ * be taken. Once that fills the buffer the host would copy the queue together;
+ * here it begins to copy before: later ones fit behind this one.
+ */
+static struct sk_buff *chim_spacious(const struct sock *sk,
+				     struct sk_buff *skb)
+{
+	struct sk_buff *copy;
+
+	if (!skb->len || skb->len > CHIM_SPACIOUS / 4 ||
+	    TCP_SKB_CB(skb)->has_rxtstamp ||
+	    atomic_read(&sk->sk_rmem_alloc) < sk->sk_rcvbuf / 4)
+		return skb;
+	copy = alloc_skb(CHIM_SPACIOUS, GFP_ATOMIC | __GFP_NOWARN);
+	if (!copy)
+		return skb;
+	skb_copy_bits(skb, 0, skb_put(copy, skb->len), skb->len);
+	memcpy(copy->cb, skb->cb, sizeof(copy->cb));
+	consume_skb(skb);
+	return copy;
+}
+
+/* More room, as long as nobody has said how much there is to be: the host does
+ * the same for what it must take.
+ */
+static void chim_grow_rcvbuf(struct sock *sk)
+{
+	int used = atomic_read(&sk->sk_rmem_alloc);
+	int most = READ_ONCE(sock_net(sk)->ipv4.sysctl_tcp_rmem[2]);
+
+	if (used > sk->sk_rcvbuf && sk->sk_rcvbuf < most &&
+	    !(sk->sk_userlocks & SOCK_RCVBUF_LOCK) &&
+	    !tcp_under_memory_pressure(sk))
+		WRITE_ONCE(sk->sk_rcvbuf, min(used, most));
+}
+
 static void chim_queue_data(struct sock *sk, struct sk_buff *skb)
 {
 	struct sk_buff *tail = skb_peek_tail(&sk->sk_receive_queue);
@@ -287,17 +335,20 @@ static void chim_queue_data(struct sock *sk, struct sk_buff *skb)
 		kfree_skb_partial(skb, stolen);
 		return;
 	}
+	skb = chim_spacious(sk, skb);
 	skb_set_owner_r(skb, sk);
 	__skb_queue_tail(&sk->sk_receive_queue, skb);
 }
 
 /* The peer will send no more [EVT-1]. */
-static void chim_peer_fin(struct sock *sk)
+static void chim_peer_fin(struct sock *sk, const struct chim_conn *conn)
 {
 	WRITE_ONCE(sk->sk_shutdown, sk->sk_shutdown | RCV_SHUTDOWN);
 	sock_set_flag(sk, SOCK_DONE);
 	if (sk->sk_state == TCP_ESTABLISHED)
 		inet_sk_set_state(sk, TCP_CLOSE_WAIT);
+	else if (sk->sk_state == TCP_FIN_WAIT1 && !conn->fin_posted)
+		inet_sk_set_state(sk, TCP_CLOSING);
 	if (sock_flag(sk, SOCK_DEAD))
 		return;
 	sk->sk_state_change(sk);
@@ -307,7 +358,8 @@ static void chim_peer_fin(struct sock *sk)
 		sk_wake_async(sk, SOCK_WAKE_WAITD, POLL_IN);
 }
 
-static void chim_receive(struct sock *sk, struct sk_buff_head *data)
+static void chim_receive(struct sock *sk, const struct chim_conn *conn,
+			 struct sk_buff_head *data)
 {
 	bool news = false, fin = false;
 	struct sk_buff *skb;
@@ -319,11 +371,12 @@ static void chim_receive(struct sock *sk, struct sk_buff_head *data)
 	}
 	if (!news)
 		return;
+	chim_grow_rcvbuf(sk);
 	/* The reader measures its speed by it. */
 	tcp_mstamp_refresh_inline(tcp_sk(sk));
 	chim_state_shield_rcv(sk);
 	if (fin)
-		chim_peer_fin(sk);
+		chim_peer_fin(sk, conn);
 	if (!sock_flag(sk, SOCK_DEAD) &&
 	    (tcp_epollin_ready(sk, sk->sk_rcvlowat) ||
 	     sock_flag(sk, SOCK_DONE)))
@@ -354,6 +407,7 @@ static void chim_count_sent(struct sock *sk, const struct chim_conn *conn,
 	WRITE_ONCE(tp->snd_nxt, snd_max);
 	if ((s32)len <= 0)
 		return;
+	tp->lsndtime = tcp_jiffies32;
 	if (conn->fin_posted && snd_max == tp->write_seq)
 		len--;
 	tp->bytes_sent += len;
@@ -400,7 +454,7 @@ void chim_sock_apply(struct sock *sk, struct chim_conn *conn,
 
 	if (ind->srtt_us && !tp->rcv_rtt_est.rtt_us)
 		tp->rcv_rtt_est.rtt_us = ind->srtt_us;
-	chim_receive(sk, &ind->data);
+	chim_receive(sk, conn, &ind->data);
 	chim_count_sent(sk, conn, ind->snd_max);
 	chim_complete_sends(sk, ind->snd_una, ind->cwnd);
 
@@ -551,7 +605,7 @@ static bool chim_settle(struct sock *sk, struct chim_conn *conn,
 void chim_sock_sync(struct sock *sk, struct chim_conn *conn, bool call)
 {
 	struct chim_indication ind;
-	bool push;
+	bool push, flush;
 
 	if (conn->place != CHIMNEY_PLACE_NIC)
 		return;
@@ -568,12 +622,10 @@ void chim_sock_sync(struct sock *sk, struct chim_conn *conn, bool call)
 	if (call && !chim_settle(sk, conn, &ind.cached))
 		return;
 	push = chim_post(sk, conn);
-	if (tcp_sk(sk)->nonagle & TCP_NAGLE_PUSH) {
-		tcp_sk(sk)->nonagle &= ~TCP_NAGLE_PUSH;
-		push = true;
-	}
-	if (push) {
-		chim_nic_ops.push(conn->nic);
+	flush = tcp_sk(sk)->nonagle & TCP_NAGLE_PUSH;
+	tcp_sk(sk)->nonagle &= ~TCP_NAGLE_PUSH;
+	if (push || flush) {
+		chim_nic_ops.push(conn->nic, flush);
 		chim_nic_ops.fetch(conn->nic, &ind);
 		chim_sock_apply(sk, conn, &ind);
 	}
@@ -729,12 +781,14 @@ static int chim_tcp_info(struct sock *sk, char __user *optval,
 		if (!conn) {
 			moved = chim_sock_is_ours(sk);
 		} else {
-			moved = rcu_access_pointer(__sk_user_data(sk)) != conn;
+			moved = rcu_access_pointer(inet_csk(sk)->icsk_ulp_data) !=
+				conn;
 			chim_host_put_conn(conn);
 		}
 	} while (moved);
 	if (conn) {
 		info.tcpi_snd_wnd = st.delegated.snd_wnd;
+		chim_info_rcv_wnd(&info, st.delegated.rcv_wnd);
 		info.tcpi_retransmits = st.delegated.rtx_count;
 		info.tcpi_backoff = st.delegated.backoff;
 		info.tcpi_probes = st.delegated.ka_probe_count;
@@ -805,7 +859,9 @@ void chim_sock_install(struct sock *sk, struct chim_conn *conn)
 {
 	struct inet_connection_sock *icsk = inet_csk(sk);
 
-	rcu_assign_sk_user_data(sk, conn);
+	/* The host may be beyond its limit by the last one it took. */
+	chim_grow_rcvbuf(sk);
+	rcu_assign_pointer(icsk->icsk_ulp_data, conn);
 	icsk->icsk_af_ops = &chim_find_af_ops(icsk->icsk_af_ops)->ours;
 	icsk->icsk_ulp_ops = &chim_ulp;
 	sk->sk_backlog_rcv = chim_backlog_rcv;
@@ -827,7 +883,7 @@ void chim_sock_restore(struct sock *sk)
 	icsk->icsk_af_ops = container_of(icsk->icsk_af_ops,
 					 struct chim_af_ops, ours)->orig;
 	sk->sk_backlog_rcv = chim_tcp_prot(sk)->backlog_rcv;
-	rcu_assign_sk_user_data(sk, NULL);
+	RCU_INIT_POINTER(icsk->icsk_ulp_data, NULL);
 }
 
 static void __init chim_build_prot(struct proto *ours,

@@ -315,6 +315,7 @@ void chim_state_shield(struct sock *sk)
 	icsk->icsk_backoff = 0;
 	icsk->icsk_probes_out = 0;
 	icsk->icsk_mtup.enabled = 0;
+	icsk->icsk_mtup.probe_size = 0;
 	skb_rbtree_walk(skb, &sk->tcp_rtx_queue) {
 		TCP_SKB_CB(skb)->sacked = 0;
 		tcp_skb_pcount_set(skb, 0);
@@ -573,7 +574,7 @@ static void chim_restore_congestion(struct sock *sk,
 		tp->srtt_us = d->srtt_us;
 		tp->mdev_us = max(d->rttvar_us, 1U);
 		tp->rttvar_us = max_t(u32, d->rttvar_us,
-				      jiffies_to_usecs(TCP_RTO_MIN));
+				      tcp_rto_min_us(sk));
 		tp->mdev_max_us = tp->rttvar_us;
 		tp->rtt_seq = d->snd_max;
 		icsk->icsk_rto = usecs_to_jiffies((tp->srtt_us >> 3) +
@@ -708,7 +709,6 @@ void chim_state_restore(struct sock *sk, const struct chim_state *st,
 					     NSEC_PER_SEC);
 	tp->ecn_flags = (tp->ecn_flags & ~TCP_ECN_DEMAND_CWR) |
 			(d->ecn & TCP_ECN_DEMAND_CWR);
-	tp->lsndtime = tcp_jiffies32;
 	icsk->icsk_mtup.enabled = conn->mtup_enabled;
 	clear_bit(TSQ_THROTTLED, &sk->sk_tsq_flags);
 

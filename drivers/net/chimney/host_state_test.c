@@ -890,6 +890,7 @@ static void socket_there_and_back(struct kunit *test)
 	struct sock *sk = sock_of(test);
 	struct inet_connection_sock *icsk = inet_csk(sk);
 	struct tcp_sock *tp = tcp_sk(sk);
+	u32 sent = tcp_jiffies32 - 3600 * HZ;
 	unsigned long start = jiffies;
 	struct chim_conn conn = {};
 	struct chim_state a, b;
@@ -914,6 +915,7 @@ static void socket_there_and_back(struct kunit *test)
 	tp->retrans_stamp = (u32)(tcp_clock_ms() - 5000);
 	ka_setup(sk, 5 * HZ, 15 * HZ);
 	inet_csk_reset_xmit_timer(sk, ICSK_TIME_RETRANS, 2 * HZ, TCP_RTO_MAX);
+	tp->lsndtime = sent;
 
 	chim_state_save(sk, &a);
 	chim_state_shield(sk);
@@ -948,6 +950,105 @@ static void socket_there_and_back(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, b.delegated.cwnd, 7000);
 	KUNIT_EXPECT_EQ(test, b.delegated.rtx_count, 2);
 	KUNIT_EXPECT_EQ(test, b.delegated.backoff, 2);
+	/* RFC 5681 4.1: a connection that was idle has been so. */
+	KUNIT_EXPECT_EQ(test, tp->lsndtime, sent);
+}
+
+/* The NIC has received so many segments of len bytes, which cost much. */
+static void receive(struct kunit *test, u32 n, u32 len, u32 room)
+{
+	struct chim_indication ind = {
+		.snd_una = ISS, .snd_max = ISS,
+		.state = CHIMNEY_TCP_STATE_ESTABLISHED,
+	};
+	struct sock *sk = sock_of(test);
+	u32 seq = tcp_sk(sk)->rcv_nxt;
+	struct chim_conn conn = {};
+
+	__skb_queue_head_init(&ind.data);
+	for (; n; n--, seq += len) {
+		struct sk_buff *skb = alloc_skb(room, GFP_KERNEL);
+
+		KUNIT_ASSERT_NOT_NULL(test, skb);
+		skb_reserve(skb, skb_tailroom(skb) - len);
+		skb_put_zero(skb, len);
+		*skb->data = seq;
+		TCP_SKB_CB(skb)->seq = seq;
+		TCP_SKB_CB(skb)->end_seq = seq + len;
+		TCP_SKB_CB(skb)->tcp_flags = 0;
+		TCP_SKB_CB(skb)->has_rxtstamp = 0;
+		__skb_queue_tail(&ind.data, skb);
+	}
+	chim_sock_apply(sk, &conn, &ind);
+}
+
+/* What was on offer is taken, whatever it costs, also by a buffer that is not
+ * to grow.
+ */
+static void small_segments_fit(struct kunit *test)
+{
+	struct sock *sk = sock_of(test);
+	u32 first = tcp_sk(sk)->rcv_nxt, at, i = 0;
+	struct sk_buff *skb;
+
+	sk->sk_userlocks |= SOCK_RCVBUF_LOCK;
+	KUNIT_ASSERT_GE(test, tcp_space(sk), 60000);
+	receive(test, 600, 100, 100);
+	KUNIT_EXPECT_LE(test, atomic_read(&sk->sk_rmem_alloc), sk->sk_rcvbuf);
+	skb_queue_walk(&sk->sk_receive_queue, skb) {
+		KUNIT_EXPECT_EQ(test, TCP_SKB_CB(skb)->seq, first + 100 * i);
+		for (at = 0; at < skb->len; at += 100, i++)
+			KUNIT_EXPECT_EQ(test, skb->data[at],
+					(u8)(first + 100 * i));
+		KUNIT_EXPECT_EQ(test, TCP_SKB_CB(skb)->end_seq,
+				first + 100 * i);
+	}
+	KUNIT_EXPECT_EQ(test, i, 600);
+}
+
+static void buffer_grows_with_what_it_takes(struct kunit *test)
+{
+	struct sock *sk = sock_of(test);
+
+	receive(test, 60, 1000, 8000);
+	KUNIT_EXPECT_GT(test, atomic_read(&sk->sk_rmem_alloc), 60 * 8000);
+	KUNIT_EXPECT_LE(test, atomic_read(&sk->sk_rmem_alloc), sk->sk_rcvbuf);
+}
+
+/* The peer's FIN came while ours had not got to the NIC yet. */
+static void both_close_before_the_nic_knows(struct kunit *test)
+{
+	struct chim_indication ind = {
+		.snd_una = ISS, .snd_max = ISS,
+		.state = CHIMNEY_TCP_STATE_CLOSE_WAIT,
+	};
+	struct sk_buff *fin = alloc_skb(0, GFP_KERNEL);
+	struct sock *sk = sock_of(test);
+	struct chim_conn conn = {};
+
+	KUNIT_ASSERT_NOT_NULL(test, fin);
+	TCP_SKB_CB(fin)->seq = tcp_sk(sk)->rcv_nxt;
+	TCP_SKB_CB(fin)->end_seq = tcp_sk(sk)->rcv_nxt + 1;
+	TCP_SKB_CB(fin)->tcp_flags = TCPHDR_FIN;
+	TCP_SKB_CB(fin)->has_rxtstamp = 0;
+	__skb_queue_head_init(&ind.data);
+	__skb_queue_tail(&ind.data, fin);
+	sk->sk_state = TCP_FIN_WAIT1;
+	chim_sock_apply(sk, &conn, &ind);
+	KUNIT_EXPECT_EQ(test, sk->sk_state, TCP_CLOSING);
+}
+
+/* Else an RTO is too small for good: the host raises only what grows. */
+static void rto_minimum_is_kept(struct kunit *test)
+{
+	struct chim_delegated d = {
+		.srtt_us = 1600000, .rttvar_us = 1000, .cwnd = 10 * MSS,
+	};
+	struct inet_connection_sock *icsk = inet_csk(sock_of(test));
+
+	icsk->icsk_rto_min = HZ;
+	chim_restore_congestion(sock_of(test), &d);
+	KUNIT_EXPECT_EQ(test, icsk->icsk_rto, HZ / 5 + HZ);
 }
 
 static struct kunit_case host_state_cases[] = {
@@ -978,6 +1079,10 @@ static struct kunit_case host_state_cases[] = {
 	KUNIT_CASE_PARAM(queue_is_counted, count_gen_params),
 	KUNIT_CASE(shield_makes_inert),
 	KUNIT_CASE(socket_there_and_back),
+	KUNIT_CASE(small_segments_fit),
+	KUNIT_CASE(buffer_grows_with_what_it_takes),
+	KUNIT_CASE(both_close_before_the_nic_knows),
+	KUNIT_CASE(rto_minimum_is_kept),
 	{}
 };
 

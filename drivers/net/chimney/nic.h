@@ -164,6 +164,7 @@ struct nic_queue {
  * @snd_wl2: SND.WL2
  * @snd_sml: end of the last segment smaller than an MSS (Minshall)
  * @push_seq: data below is pushed, not held by MSG_MORE
+ * @flush_seq: data below goes out, held by neither Nagle nor a cork
  * @cwnd: congestion window, bytes
  * @ssthresh: slow start threshold, bytes
  * @recover: recovery point
@@ -192,6 +193,7 @@ struct nic_queue {
  * @t_sws: send override deadline
  * @timer: fires at the earliest of these or before
  * @disorder: allocated when first needed
+ * @rx_mem: bytes of memory in @rxq
  * @rxq: in-order segments for the host
  * @txq: clones of the host's buffers, from SND.UNA on
  * @rcu: for lookups that find a connection on its way out; it has no queues
@@ -229,6 +231,7 @@ struct nic_conn {
 	u32 snd_wl2;
 	u32 snd_sml;
 	u32 push_seq;
+	u32 flush_seq;
 	u32 cwnd;
 	u32 ssthresh;
 	u32 recover;
@@ -257,6 +260,7 @@ struct nic_conn {
 	ktime_t t_sws;
 	struct hrtimer timer;
 	struct nic_disorder *disorder;
+	u32 rx_mem;
 	union {
 		struct {
 			struct nic_queue rxq;

@@ -160,6 +160,7 @@ static void nic_load(struct nic_conn *c, const struct chim_state *st)
 	c->snd_max = d->snd_max;
 	c->snd_end = d->snd_una;
 	c->push_seq = d->snd_una;
+	c->flush_seq = d->snd_una;
 	c->snd_sml = d->snd_una;
 	c->snd_wnd = d->snd_wnd;
 	c->max_snd_wnd = max(d->max_snd_wnd, d->snd_wnd);
@@ -416,6 +417,10 @@ static void nic_update(struct nic_conn *c, const struct chim_cached *cached,
 	c->cached = *cached;
 	c->cached.flags &= CHIM_CACHED_LEVEL;
 	chim_nic_ka_update(c, &old, triggers);
+	if (old.flags & ~c->cached.flags & CHIM_CACHED_CORK)
+		c->push_seq = c->snd_end; /* MSG_MORE ends with it */
+	if (triggers & CHIMNEY_CACHED_FLAG_UPDATE_RCV_WND)
+		c->flags |= NIC_ACK_DUE; /* TCA-5: the credit that follows */
 	if (triggers & CHIMNEY_CACHED_FLAG_MAX_RT_RESTART &&
 	    c->rtx_start != CHIM_IDLE)
 		c->rtx_start = ktime_get(); /* TotalRT := 0 [RTX-3] */
@@ -431,6 +436,7 @@ static void nic_fetch_locked(struct nic_conn *c, struct chim_indication *ind)
 	__skb_queue_head_init(&ind->data);
 	while ((skb = nic_queue_pop(&c->rxq)))
 		__skb_queue_tail(&ind->data, skb);
+	c->rx_mem = 0;
 	ind->snd_una = c->snd_una;
 	ind->snd_max = c->snd_max;
 	ind->cwnd = c->cwnd;
@@ -484,9 +490,11 @@ static void nic_send(struct nic_conn *c, struct sk_buff *skb)
 	spin_unlock_bh(&c->lock);
 }
 
-static void nic_push(struct nic_conn *c)
+static void nic_push(struct nic_conn *c, bool flush)
 {
 	spin_lock_bh(&c->lock);
+	if (flush)
+		c->flush_seq = c->snd_end;
 	if (chim_nic_runs(c))
 		chim_nic_output(c, false);
 	chim_nic_unlock(c, false);
@@ -518,6 +526,8 @@ static void nic_credit(struct nic_conn *c, u32 edge)
 static void nic_forward(struct nic_conn *c, struct sk_buff *skb)
 {
 	chim_count(c->key.cd, CHIM_CNT_FORWARDED);
+	/* Where the backlog has merged two, the header is the first one's. */
+	tcp_hdr(skb)->ack_seq = htonl(TCP_SKB_CB(skb)->ack_seq);
 	spin_lock_bh(&c->lock);
 	if (c->flags & NIC_HOLD)
 		chim_nic_hold(c, skb);

@@ -293,6 +293,84 @@ static void start_takes_what_was_held(struct kunit *test)
 	KUNIT_EXPECT_NOT_NULL(test, c->rxq.tail);
 }
 
+/* TCA-5: told of, though it has not doubled */
+static void update_announces_the_window(struct kunit *test)
+{
+	struct nic_conn *c = nic_test_conn(test);
+	struct chim_cached cached = c->cached;
+
+	c->rcv_adv = c->rcv_nxt + 10000;
+	cached.initial_rcv_wnd = 14000;
+	nic_update(c, &cached, 0);
+	nic_credit(c, c->rcv_nxt + 14000);
+	KUNIT_EXPECT_EQ(test, c->stats.segs_out, 0);
+	nic_update(c, &cached, CHIMNEY_CACHED_FLAG_UPDATE_RCV_WND);
+	nic_credit(c, c->rcv_nxt + 14000);
+	KUNIT_EXPECT_EQ(test, c->stats.segs_out, 1);
+	KUNIT_EXPECT_EQ(test, c->rcv_adv - c->rcv_nxt, 14000);
+}
+
+/* What is to go out at once is held by nothing, also if it was posted before;
+ * what comes after it is.
+ */
+static void flush_overrides_the_cork(struct kunit *test)
+{
+	struct nic_conn *c = nic_test_conn(test);
+
+	c->cached.flags |= CHIM_CACHED_CORK | CHIMNEY_CACHED_FLAG_NAGLING;
+	nic_test_post(test, 10);
+	nic_push(c, false);
+	KUNIT_EXPECT_EQ(test, c->snd_nxt, NIC_TEST_ISS);
+	nic_push(c, true);
+	KUNIT_EXPECT_EQ(test, c->snd_nxt, NIC_TEST_ISS + 10);
+	nic_test_post(test, 10);
+	nic_push(c, false);
+	KUNIT_EXPECT_EQ(test, c->snd_nxt, NIC_TEST_ISS + 10);
+}
+
+/* MSG_MORE under a cork ends with the cork. */
+static void uncork_ends_more(struct kunit *test)
+{
+	struct nic_conn *c = nic_test_conn(test);
+	struct chim_cached cached = c->cached;
+
+	c->cached.flags |= CHIM_CACHED_CORK;
+	nic_test_post(test, 10);
+	c->push_seq = c->snd_una;
+	nic_push(c, false);
+	KUNIT_EXPECT_EQ(test, c->snd_nxt, NIC_TEST_ISS);
+	nic_update(c, &cached, 0);
+	KUNIT_EXPECT_EQ(test, c->snd_nxt, NIC_TEST_ISS + 10);
+}
+
+/* In the backlog a later ACK is merged into an earlier one, whose header does
+ * not say so.
+ */
+static void forward_takes_the_merged_ack(struct kunit *test)
+{
+	struct nic_conn *c = nic_test_conn(test);
+	struct tcphdr *th;
+	struct sk_buff *skb;
+
+	nic_test_flight(test, 3000);
+	skb = alloc_skb(sizeof(struct iphdr) + sizeof(*th), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, skb);
+	skb->protocol = htons(ETH_P_IP);
+	skb_reset_network_header(skb);
+	skb_put_zero(skb, sizeof(struct iphdr));
+	__skb_pull(skb, sizeof(struct iphdr));
+	skb_reset_transport_header(skb);
+	th = skb_put_zero(skb, sizeof(*th));
+	th->seq = htonl(NIC_TEST_IRS);
+	th->ack_seq = htonl(NIC_TEST_ISS + 1000);
+	th->window = htons(NIC_TEST_WND);
+	th->ack = 1;
+	th->doff = sizeof(*th) / 4;
+	TCP_SKB_CB(skb)->ack_seq = NIC_TEST_ISS + 2000;
+	nic_forward(c, skb);
+	KUNIT_EXPECT_EQ(test, c->snd_una, NIC_TEST_ISS + 2000);
+}
+
 static struct kunit_case nic_conn_cases[] = {
 	KUNIT_CASE(state_there_and_back),
 	KUNIT_CASE(state_does_not_drift),
@@ -301,6 +379,10 @@ static struct kunit_case nic_conn_cases[] = {
 	KUNIT_CASE_PARAM(state_says_which_timer_it_is, persist_gen_params),
 	KUNIT_CASE(upload_closes_only_what_has_ended),
 	KUNIT_CASE(start_takes_what_was_held),
+	KUNIT_CASE(update_announces_the_window),
+	KUNIT_CASE(flush_overrides_the_cork),
+	KUNIT_CASE(uncork_ends_more),
+	KUNIT_CASE(forward_takes_the_merged_ack),
 	{}
 };
 

@@ -766,6 +766,19 @@ static void rst_is_challenged_once(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, segs_out(test), 2);
 }
 
+/* SEC-2, RFC 5961 7: whatever the segment carries */
+static void ack_challenges_are_limited(struct kunit *test)
+{
+	struct segment g = plain(test);
+	int i;
+
+	g.ack++;
+	g.len = 10;
+	for (i = 0; i < 5; i++)
+		input(test, &g);
+	KUNIT_EXPECT_EQ(test, segs_out(test), 1);
+}
+
 /* BRA-6: at most one in three seconds, whatever comes between */
 static void syn_is_challenged_rarely(struct kunit *test)
 {
@@ -1292,6 +1305,7 @@ static struct kunit_case nic_input_cases[] = {
 	KUNIT_CASE(marks_are_echoed),
 	KUNIT_CASE_PARAM(blind_attack, attack_gen_params),
 	KUNIT_CASE(rst_is_challenged_once),
+	KUNIT_CASE(ack_challenges_are_limited),
 	KUNIT_CASE(syn_is_challenged_rarely),
 	KUNIT_CASE_PARAM(ack_range, ack_gen_params),
 	KUNIT_CASE(urgent_data_goes_to_the_host),

@@ -65,7 +65,8 @@ static u16 nic_select_window(struct nic_conn *c)
 		want = cur;
 	want = min(want, max);
 	scaled = want >> c->rcv_wscale;
-	if (scaled << c->rcv_wscale < min(cur, max))
+	/* Rounded down, some room would be told as none, for ever. */
+	if (scaled << c->rcv_wscale < min(cur, max) || (want && !scaled))
 		scaled++;
 	scaled = min_t(u32, scaled, U16_MAX);
 	want = scaled << c->rcv_wscale;
@@ -596,6 +597,8 @@ static bool nic_small_ok(const struct nic_conn *c, u32 end, bool fin)
 	if (fin || nic_before(c->snd_nxt, c->snd_max))
 		return true;
 	if (end == c->snd_end) {
+		if (!nic_after(end, c->flush_seq))
+			return true;
 		if (c->cached.flags & CHIM_CACHED_CORK ||
 		    nic_before(c->push_seq, end))
 			return false;

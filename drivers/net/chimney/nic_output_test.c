@@ -28,6 +28,7 @@ static const struct wnd_case wnd_cases[] = {
 	{ "scaled", 0, 8000, 60000, 3, 1000, 8000 },
 	{ "scaled, rounded down", 0, 8007, 60000, 3, 1000, 8000 },
 	{ "scaled, but never less", 8001, 8001, 60000, 3, 1001, 8008 },
+	{ "scaled, but not away", 0, 4096, 4096, 14, 1, 16384 },
 	{ "as much as fits the field", 0, 1000000, 60000, 0, 65535, 65535 },
 	{ "the same, scaled", 0, 1000000, 60000, 2, 65535, 262140 },
 	{ "closed", 0, 0, 60000, 0, 0, 0 },

@@ -35,6 +35,7 @@ int nic_test_init(struct kunit *test)
 	};
 	t->host.place = CHIMNEY_PLACE_HOST;
 	t->host.sk = &t->sk;
+	t->sk.sk_rcvbuf = 1 << 30;
 	t->host.cd = &t->cd;
 
 	c = &t->c;
@@ -54,6 +55,7 @@ int nic_test_init(struct kunit *test)
 	c->snd_end = NIC_TEST_ISS;
 	c->snd_sml = NIC_TEST_ISS;
 	c->push_seq = NIC_TEST_ISS;
+	c->flush_seq = NIC_TEST_ISS;
 	c->snd_wnd = NIC_TEST_WND;
 	c->max_snd_wnd = NIC_TEST_WND;
 	c->snd_wl1 = NIC_TEST_IRS;

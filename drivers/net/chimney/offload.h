@@ -271,7 +271,8 @@ struct chim_indication {
  *	Locking: BH, slock held. Never refuses.
  * @disconnect: end of the send half: FIN after all data [DSC-6].
  *	Locking: as @send. Repeated calls have no effect.
- * @push: what was posted may go out now. Locking: as @send.
+ * @push: what was posted may go out now; if @flush all of it, held neither by
+ *	Nagle nor by a cork. Locking: as @send.
  * @credit: a call of the program has ended, and the host can take data up to
  *	sequence number @edge.
  *	Locking: as @send.
@@ -279,7 +280,7 @@ struct chim_indication {
  *	Locking: as @send. @ind->data is initialised by the callee.
  * @forward: a segment of this connection that reached the host [FWD-1..5];
  *	takes the skb, whose data starts at the TCP header and which has been
- *	verified by the host. Locking: as @send.
+ *	verified by the host, with TCP_SKB_CB() filled in. Locking: as @send.
  */
 struct chim_nic_ops {
 	int (*initiate)(struct chim_dev *cd, struct chim_conn *host,
@@ -299,7 +300,7 @@ struct chim_nic_ops {
 	void (*release)(struct nic_conn *nic);
 	void (*send)(struct nic_conn *nic, struct sk_buff *skb);
 	void (*disconnect)(struct nic_conn *nic);
-	void (*push)(struct nic_conn *nic);
+	void (*push)(struct nic_conn *nic, bool flush);
 	void (*credit)(struct nic_conn *nic, u32 edge);
 	void (*fetch)(struct nic_conn *nic, struct chim_indication *ind);
 	void (*forward)(struct nic_conn *nic, struct sk_buff *skb);
@@ -319,7 +320,8 @@ struct chim_nic_ops {
  * @policy_ok: whether the host's IPsec policy lets a segment in; network and
  *	transport header are set, data is at the latter.
  *	Locking: BH, no lock of the NIC held.
- * @rcv_room: whether the host's receive buffer can take more data [SEC-8].
+ * @rcv_room: whether the host's receive buffer can take more data than the
+ *	bytes of memory that wait for it already [SEC-8].
  *	Locking: as @output.
  */
 struct chim_host_ops {
@@ -328,7 +330,7 @@ struct chim_host_ops {
 		       bool confirm);
 	u32 (*path_mtu)(struct chim_conn *host);
 	bool (*policy_ok)(struct sk_buff *skb);
-	bool (*rcv_room)(struct chim_conn *host);
+	bool (*rcv_room)(struct chim_conn *host, u32 waiting);
 };
 
 extern const struct chim_nic_ops chim_nic_ops;
