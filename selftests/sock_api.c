@@ -425,6 +425,51 @@ TEST_F(sock, nodelay)
 	EXPECT_STAYED();
 }
 
+/* What is held back goes as soon as an option says so, and not only when it
+ * would go anyway, 200 ms after it was written. A slow machine gets several
+ * attempts: once it must be fast.
+ */
+static bool flushes(struct _test_data_sock *self, int cork, int flags,
+		    int name, int value)
+{
+	time_t start;
+	int i;
+
+	for (i = 0; i < 5; i++) {
+		/* Nothing is to wait for what went before. */
+		if (!until(!queued(self->sk, SIOCOUTQ)) ||
+		    set_int(self->sk, IPPROTO_TCP, TCP_NODELAY, 0) ||
+		    set_int(self->sk, IPPROTO_TCP, TCP_CORK, cork))
+			return false;
+		start = time_ms();
+		if (send(self->sk, "ab", 2, flags) != 2 ||
+		    set_int(self->sk, IPPROTO_TCP, name, value) ||
+		    !recv_all(self->peer, back, 2) || memcmp(back, "ab", 2))
+			return false;
+		if (time_ms() - start < 150)
+			return true;
+	}
+	return false;
+}
+
+TEST_F(sock, nodelay_overrides_cork)
+{
+	EXPECT_TRUE(flushes(self, 1, 0, TCP_NODELAY, 1));
+	EXPECT_STAYED();
+}
+
+TEST_F(sock, nodelay_overrides_more)
+{
+	EXPECT_TRUE(flushes(self, 0, MSG_MORE, TCP_NODELAY, 1));
+	EXPECT_STAYED();
+}
+
+TEST_F(sock, uncork_overrides_more)
+{
+	EXPECT_TRUE(flushes(self, 1, MSG_MORE, TCP_CORK, 0));
+	EXPECT_STAYED();
+}
+
 /* Urgent data: uploads first. */
 
 TEST_F(sock, oob_send)

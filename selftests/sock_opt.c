@@ -402,6 +402,25 @@ static void info_of(int fd, struct tcp_info *info)
 	getsockopt(fd, IPPROTO_TCP, TCP_INFO, info, &len);
 }
 
+/* A call that began before an offload may see what the host shows itself while
+ * the NIC has the connection: no window to send into. Returns how much there
+ * is; newer kernels have more than struct tcp_info.
+ */
+static socklen_t info_shown(struct _test_data_sock *self, void *buf,
+			    socklen_t size)
+{
+	const struct tcp_info *info = buf;
+	socklen_t len;
+
+	do {
+		memset(buf, 0, size);
+		len = size;
+		if (getsockopt(self->sk, IPPROTO_TCP, TCP_INFO, buf, &len))
+			return 0;
+	} while (self->churning && !info->tcpi_snd_wnd);
+	return len;
+}
+
 TEST_F(sock, info)
 {
 	struct tcp_info ours, plain;
@@ -422,12 +441,7 @@ TEST_F(sock, info)
 	ASSERT_TRUE(until(!queued(self->sk, SIOCOUTQ)));
 	ASSERT_TRUE(until(!queued(twin.sk, SIOCOUTQ)));
 	info_of(twin.sk, &plain);
-	/* A call that began before an offload may see what the host shows
-	 * itself while the NIC has the connection.
-	 */
-	do {
-		info_of(self->sk, &ours);
-	} while (self->churning && !ours.tcpi_snd_wnd);
+	ASSERT_NE(0, info_shown(self, &ours, sizeof(ours)));
 
 	EXPECT_EQ(TCP_ESTABLISHED_STATE, ours.tcpi_state);
 	EXPECT_EQ(plain.tcpi_options, ours.tcpi_options);
@@ -499,6 +513,40 @@ TEST_F(sock, info_of_unsent)
 	EXPECT_NE(0, info.tcpi_notsent_bytes);
 	EXPECT_EQ(info.tcpi_notsent_bytes, queued(self->sk, SIOCOUTQNSD));
 	EXPECT_TRUE(receives(self->peer, full));
+}
+
+/* What the NIC has sent was sent just now, not when the host last did. */
+TEST_F(sock, info_of_last_send)
+{
+	struct tcp_info info;
+	time_t start;
+	char c = 's';
+
+	usleep(500000);
+	start = time_ms();
+	ASSERT_EQ(1, send(self->sk, &c, 1, 0));
+	ASSERT_TRUE(until(!queued(self->sk, SIOCOUTQ)));
+	ASSERT_NE(0, info_shown(self, &info, sizeof(info)));
+	/* Half the pause for a clock that lags behind. */
+	EXPECT_LT(info.tcpi_last_data_sent, time_ms() - start + 250);
+	EXPECT_STAYED();
+}
+
+/* Linux from 6.2 on tells the window on offer, after that of the peer. */
+TEST_F(sock, info_of_window)
+{
+	const size_t at = offsetof(struct tcp_info, tcpi_snd_wnd) +
+			  sizeof(__u32);
+	char info[sizeof(struct tcp_info) + 64] __attribute__((aligned(8)));
+	__u32 wnd;
+
+	ASSERT_TRUE(echoes(self->sk, self->peer));
+	if (info_shown(self, info, sizeof(info)) < at + sizeof(wnd))
+		return;
+	memcpy(&wnd, info + at, sizeof(wnd));
+	EXPECT_NE(0, wnd);
+	EXPECT_LT(wnd, 1U << 30);
+	EXPECT_STAYED();
 }
 
 TEST_F(sock, names)
