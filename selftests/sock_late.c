@@ -4,16 +4,20 @@
  * looked up what to call while the socket was a plain one.
  *
  * Who waits for the lock of a socket gets it in the order of asking. It is held
- * by a send whose data is in a page that is not there yet (userfaultfd(2)).
+ * by a send whose data is in a page that is not there yet (userfaultfd(2)), or
+ * by an upload that is kept from the CPU.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <libmnl/libmnl.h>
 #include <linux/netlink.h>
+#include <linux/sock_diag.h>
 #include <linux/sockios.h>
 #include <linux/userfaultfd.h>
+#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -168,9 +172,9 @@ TEST_F(late, abort)
 	ASSERT_TRUE(down_and_destroyed(self, call_send));
 	EXPECT_TRUE(gone(self));
 	ASSERT_TRUE(recv_all(self->p.peer, self->page, 10));
-	/* The peer is told, now or when it asks. */
-	EXPECT_TRUE(until(send(self->p.peer, "", 1, MSG_NOSIGNAL) < 0));
-	EXPECT_TRUE(errno == ECONNRESET || errno == EPIPE);
+	/* The peer is told without asking. */
+	EXPECT_EQ(-1, recv(self->p.peer, self->page, 1, 0));
+	EXPECT_EQ(ECONNRESET, errno);
 }
 
 /* Nobody else would end it: it has nothing to send and nothing to wait for. */
@@ -240,13 +244,16 @@ static bool peer_answers_late(bool on)
 	return !err;
 }
 
-/* Segments the NIC has processed. */
-static long nic_segs(void)
+/* One of the device's. */
+static long counter(const char *name)
 {
-	FILE *f = popen("ethtool -S chim0 | awk '/ rx_segs:/ { print $2 }'",
-			"re");
+	char cmd[64];
 	long n = -1;
+	FILE *f;
 
+	snprintf(cmd, sizeof(cmd), "ethtool -S chim0 | awk '/ %s:/{print $2}'",
+		 name);
+	f = popen(cmd, "re");
 	if (f && fscanf(f, "%ld", &n) != 1)
 		n = -1;
 	if (f)
@@ -277,10 +284,10 @@ TEST_F(late, ack_before_urgent_data)
 	ASSERT_EQ(10, call_end(&hold));
 	ASSERT_EQ(0, call_end(&offload));
 	ASSERT_TRUE(until(faulted(self->uffd)));
-	segs = nic_segs();
+	segs = counter("rx_segs");
 	ASSERT_LE(0, segs);
 	ASSERT_TRUE(peer_answers_late(false));
-	EXPECT_TRUE(until(nic_segs() > segs));
+	EXPECT_TRUE(until(counter("rx_segs") > segs));
 	ASSERT_TRUE(page_comes(self, page));
 	ASSERT_EQ(1, call_end(&urgent));
 	ASSERT_TRUE(recv_all(self->p.peer, buf, 10));
@@ -288,6 +295,165 @@ TEST_F(late, ack_before_urgent_data)
 	EXPECT_EQ(0, c);
 	ASSERT_EQ(10, send(self->p.peer, buf, 10, 0));
 	EXPECT_TRUE(recv_all(self->p.sk, buf, 10));
+}
+
+/* What it sends goes to the host then: the NIC knows no IP options. */
+static int peer_sends_options(const struct pair *p, int kind, bool on)
+{
+	unsigned char nop[4] = { 1, 1, 1, 1 }, pad[8] = { 0, 0, 1, 4 };
+
+	if (kind == IPV6)
+		return setsockopt(p->peer, IPPROTO_IPV6, IPV6_DSTOPTS, pad,
+				  on ? sizeof(pad) : 0);
+	return setsockopt(p->peer, IPPROTO_IP, IP_OPTIONS, nop,
+			  on ? sizeof(nop) : 0);
+}
+
+/* Is there a segment that waits for the lock? This does not. */
+static bool backlogged(int fd)
+{
+	__u32 mem[SK_MEMINFO_VARS] = {};
+	socklen_t len = sizeof(mem);
+
+	return !getsockopt(fd, SOL_SOCKET, SO_MEMINFO, mem, &len) &&
+	       mem[SK_MEMINFO_BACKLOG];
+}
+
+/* A segment that came by way of the host while a call had the lock is the
+ * NIC's all the same.
+ */
+TEST_F(late, forwarded)
+{
+	struct chim_nl_conn conn;
+	struct call hold;
+	long forwarded;
+	char buf[10];
+
+	ASSERT_EQ(0, chim_nl_offload(&self->nl, &self->p.tuple, NULL));
+	forwarded = counter("forwarded");
+	ASSERT_LE(0, forwarded);
+	ASSERT_EQ(0, call_start(&hold, call_send, self->p.sk, self->page, 10,
+				0));
+	ASSERT_TRUE(until(faulted(self->uffd)));
+	ASSERT_EQ(0, peer_sends_options(&self->p, variant->kind, true));
+	ASSERT_EQ(10, send(self->p.peer, "0123456789", 10, 0));
+	ASSERT_TRUE(until(backlogged(self->p.sk)));
+	/* Without the lock the host would not take any more of these. */
+	ASSERT_EQ(0, peer_sends_options(&self->p, variant->kind, false));
+	ASSERT_TRUE(page_comes(self, self->page));
+	ASSERT_EQ(10, call_end(&hold));
+	EXPECT_LT(forwarded, counter("forwarded"));
+	ASSERT_TRUE(recv_all(self->p.sk, buf, 10));
+	EXPECT_EQ(0, memcmp(buf, "0123456789", 10));
+	ASSERT_TRUE(recv_all(self->p.peer, buf, 10));
+	EXPECT_TRUE(echoes(self->p.sk, self->p.peer));
+	ASSERT_EQ(0, chim_nl_get(&self->nl, &self->p.tuple, &conn));
+	EXPECT_EQ(CHIMNEY_PLACE_NIC, conn.conn[CHIMNEY_A_CONN_PLACE]);
+}
+
+/* A call keeps the file open: while one has the lock, no other closes the
+ * socket. But an upload by the administrator has no file, and is told of while
+ * it has the lock. Here the one who is told comes before it on its CPU, and
+ * does not let it go on.
+ */
+struct halt {
+	struct chim_nl nl;	/* of the upload */
+	struct chim_nl ear;
+	const struct chim_nl_tuple *tuple;
+	atomic_bool told;
+	atomic_bool over;
+};
+
+/* Of this thread and those it makes; false if there is but one. */
+static bool choose_cpu(bool first)
+{
+	cpu_set_t set;
+	int i;
+
+	CPU_ZERO(&set);
+	for (i = 0; i < CPU_SETSIZE; i++)
+		if (first == !i)
+			CPU_SET(i, &set);
+	return !sched_setaffinity(0, sizeof(set), &set);
+}
+
+static ssize_t call_halt(struct call *c)
+{
+	struct sched_param prio = { .sched_priority = 1 };
+	struct pollfd p = { .events = POLLIN };
+	struct halt *h = c->buf;
+	time_t end;
+
+	p.fd = mnl_socket_get_fd(h->ear.sock);
+	if (!choose_cpu(true) || sched_setscheduler(0, SCHED_FIFO, &prio) ||
+	    poll(&p, 1, DEADLINE * 1000) != 1)
+		return -1;
+	h->told = true;
+	end = time_ms() + DEADLINE * 1000;
+	while (!h->over && time_ms() < end)
+		;
+	return 0;
+}
+
+static ssize_t call_upload(struct call *c)
+{
+	struct halt *h = c->buf;
+
+	return choose_cpu(true) ? chim_nl_terminate(&h->nl, h->tuple, NULL) :
+				  -1;
+}
+
+static ssize_t call_close(struct call *c)
+{
+	return close(c->fd);
+}
+
+static bool halt_open(struct halt *h, const struct chim_nl_tuple *t)
+{
+	memset(h, 0, sizeof(*h));
+	h->tuple = t;
+	/* Whose queue is getting full has the sender give up the CPU, also on
+	 * kernels that do not preempt.
+	 */
+	return !chim_nl_open(&h->nl) && !chim_nl_listen(&h->ear) &&
+	       !set_int(mnl_socket_get_fd(h->ear.sock), SOL_SOCKET, SO_RCVBUF,
+			1);
+}
+
+/* RFC 2525, 2.17: the peer must hear that its data got lost. */
+TEST_F(late, close_with_data_unread)
+{
+	struct call halt, upload, offload, late;
+	struct chim_nl_dev dev;
+	struct halt h;
+	char c;
+
+	if (!choose_cpu(false))
+		SKIP(return, "one CPU");
+	ASSERT_EQ(4, send(self->p.peer, "lost", 4, 0));
+	ASSERT_TRUE(until(queued(self->p.sk, SIOCINQ) == 4));
+	ASSERT_EQ(0, chim_nl_offload(&self->nl, &self->p.tuple, NULL));
+	ASSERT_TRUE(halt_open(&h, &self->p.tuple));
+	ASSERT_EQ(0, call_start(&halt, call_halt, 0, &h, 0, 0));
+	ASSERT_TRUE(until(call_sleeps(&halt)));
+	ASSERT_EQ(0, call_start(&upload, call_upload, 0, &h, 0, 0));
+	ASSERT_TRUE(until(h.told));
+	ASSERT_EQ(0, call_start(&offload, call_offload, 0, self, 0, 0));
+	ASSERT_TRUE(until(call_locked_out(&offload)));
+	ASSERT_EQ(0, call_start(&late, call_close, self->p.sk, NULL, 0, 0));
+	self->p.sk = -1;
+	ASSERT_TRUE(until(call_locked_out(&late)));
+	h.over = true;
+	EXPECT_EQ(0, call_end(&halt));
+	EXPECT_EQ(0, call_end(&upload));
+	EXPECT_EQ(0, call_end(&offload));
+	EXPECT_EQ(0, call_end(&late));
+	ASSERT_EQ(-1, recv(self->p.peer, &c, 1, 0));
+	EXPECT_EQ(ECONNRESET, errno);
+	EXPECT_TRUE(until(!chim_nl_dev(&self->nl, net_ifindex, &dev) &&
+			  !dev.dev[CHIMNEY_A_DEV_CONNS]));
+	chim_nl_close(&h.nl);
+	chim_nl_close(&h.ear);
 }
 
 TEST_HARNESS_MAIN

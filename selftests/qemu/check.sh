@@ -166,8 +166,8 @@ lanes=("one" "two" "vt new-vt new" "debug leaks four")
 # They do one thing at a time: a second processor helps nobody there, and
 # what does not exist costs this machine nothing.
 declare -A cpus=([one]=1 [four]=4)
-one_tests=(cli_args cli.sh link.sh netlink refuse sock_api sock_close sock_late
-	sock_opt sock_wait spec.sh update)
+one_tests=(cli_args cli.sh link.sh netlink refuse sock_api sock_close sock_opt
+	sock_wait spec.sh update)
 
 newer=6.12
 newer_tests=(refuse sock_close sock_late update migrate.sh)
