@@ -9,6 +9,8 @@
 
 #include "hostile_excuse.h"
 
+#define ENDS_MAX	65	/* as many as a case has segments, and one */
+
 const char * const excuse_names[EXCUSES] = {
 	[BRA_1] = "BRA-1: RST before RCV.NXT is outside, whatever it carries",
 	[BRA_3] = "BRA-3: RST in the window is challenged, and once",
@@ -23,7 +25,7 @@ const char * const excuse_names[EXCUSES] = {
 	[BEYOND_WINDOW] = "RFC 9293: data beyond the window is cut off",
 	[BEYOND_FIN] = "RFC 9293: data behind a FIN is ignored",
 	[WINDOW_AHEAD] = "RFC 9293: no window from before SND.WL1",
-	[OOW_RATE] = "one ACK for empty segments in 500 ms",
+	[OOW_RATE] = "one ACK for empty segments, or for bad ACKs, in 500 ms",
 	[URGENT] = "URG-2: goes up first",
 	[SLOW_PATH] = "OPT-1: goes up, and is to be sent again",
 	[ODD_OPTION] = "Linux 6.7: no segment with an option of no such length",
@@ -36,6 +38,8 @@ const char * const excuse_names[EXCUSES] = {
 /* Of the case so far. */
 static struct scene scene;
 static bool challenged, syn_answered, oow_answered, hole, fin_ahead;
+static __u32 ends[ENDS_MAX];
+static unsigned int n_ends;
 
 static bool linux_since(unsigned int major, unsigned int minor)
 {
@@ -55,6 +59,9 @@ void excuse_begin(const struct scene *sc)
 	oow_answered = false;
 	hole = scene.start == HOLE;
 	fin_ahead = false;
+	n_ends = 0;
+	if (hole)
+		ends[n_ends++] = scene.first + HOLE_END;
 }
 
 /* Bytes of header, as the segment says, and all its bytes. */
@@ -75,21 +82,33 @@ static bool dropped_by_both(const struct seg *s, const struct flow *f)
 	       (s->bad_ip_sum && f->family == AF_INET);
 }
 
-static int excuse_rst(__s32 d, __s32 end, __s32 wnd, int state)
+/* Where something that came, or may have come, out of order ends. */
+static bool is_an_end(__u32 seq)
+{
+	unsigned int i;
+
+	for (i = 0; i < n_ends; i++)
+		if (ends[i] == seq)
+			return true;
+	return false;
+}
+
+/* d and seq are the same place */
+static int excuse_rst(__s32 d, __s32 end, __s32 wnd, int state, __u32 seq)
 {
 	int e = NONE;
 
 	if (d == -1 && (state == TCP_CLOSE_WAIT || state == TCP_LAST_ACK ||
 			state == TCP_CLOSING))
-		return BRA_1 | FATAL;
+		return BRA_1 | FATAL | DROPS;
 	if (d < 0 && end >= 0)
 		return BRA_1;
 	if (d == wnd)
 		return RST_AT_EDGE;
 	if (d <= 0 || d > wnd)
 		return NONE;
-	if (hole && scene.sack)
-		return BRA_3 | FATAL;
+	if (scene.sack && is_an_end(seq)) /* maybe the last SACK block's */
+		return BRA_3 | FATAL | DROPS;
 	if (challenged)
 		e = BRA_3;
 	challenged = true;
@@ -126,26 +145,26 @@ static int excuse_paws(__s32 d)
 }
 
 static int excuse_ack(const struct seg *s, const struct flow *f, __u32 isn,
-		      __u32 len, int state)
+		      __u32 len)
 {
 	__u32 ack = (s->from_nxt ? f->snd_nxt : f->snd_una) + s->ack;
 	__s32 acked = f->snd_una - isn;
 	__s32 back = f->snd_una - ack;
 	bool unsent = (__s32)(ack - f->snd_nxt) > 0;
-	int e = NONE;
+	int e;
 
 	if (back <= 0 && !unsent)
 		return NONE;
-	if (!len)
-		e = excuse_empty();
+	if (!unsent && back <= acked && back <= 1000 && !(s->flags & CWR))
+		return NONE;
+	e = excuse_empty(); /* the same limit holds for challenges */
 	if (unsent)
 		return UNSENT_ACKED;
+	if (back > 1 << 30 && len && !s->seq && !s->from_edge &&
+	    !(s->flags & ~(ACK | PSH)))
+		return FAST_PATH | FATAL | DROPS;
 	if (back > 1 << 30)
-		return len && !s->seq && !s->from_edge &&
-		       !(s->flags & ~(ACK | PSH)) ? FAST_PATH | FATAL : e;
-	if (state == TCP_ESTABLISHED && back <= acked && back <= 1000 &&
-	    !(s->flags & CWR))
-		return NONE;
+		return e;
 	return len || s->flags & CWR ? OLD_ACK | FATAL : OLD_ACK;
 }
 
@@ -159,7 +178,7 @@ int excuse_of(const struct seg *s, const struct flow *f, __u32 isn, int state)
 	if (dropped_by_both(s, f))
 		return NONE;
 	if (s->ip_words && f->family == AF_INET)
-		return SLOW_PATH | FATAL;
+		return SLOW_PATH | FATAL | (s->flags & RST ? 0 : DROPS);
 	if ((s->n_opt || s->doff) && linux_since(6, 7))
 		return ODD_OPTION | FATAL;
 	d = s->seq + (s->from_edge ? wnd : 0);
@@ -167,7 +186,10 @@ int excuse_of(const struct seg *s, const struct flow *f, __u32 isn, int state)
 	len += total;
 	end = d + len + !!(s->flags & FIN);
 	if (s->flags & RST)
-		return excuse_rst(d, end + !!(s->flags & SYN), wnd, state);
+		return excuse_rst(d, end + !!(s->flags & SYN), wnd, state,
+				  f->rcv_nxt + d);
+	if (d > 0 && end > d && !(s->flags & SYN) && n_ends < ENDS_MAX)
+		ends[n_ends++] = f->rcv_nxt + end;
 	if (s->ts && scene.ts && s->tsval == -1)
 		return ONE_TICK | FATAL;
 	if (!(s->flags & (ACK | SYN))) {
@@ -179,8 +201,10 @@ int excuse_of(const struct seg *s, const struct flow *f, __u32 isn, int state)
 		return OOW_RATE | FATAL; /* there may be no TS.Recent yet */
 	if (old_ts && !s->n_opt)
 		return end == d && !(s->flags & SYN) ? excuse_paws(d) : NONE;
-	if (s->flags & SYN)
-		return excuse_syn(d, wnd);
+	if (s->flags & SYN) {
+		e = excuse_syn(d, wnd);
+		return e & FATAL && !s->n_opt && !s->doff ? e | DIES : e;
+	}
 	if (old_ts) { /* may be hidden by other options */
 		excuse_empty();
 		return OOW_RATE;
@@ -188,12 +212,14 @@ int excuse_of(const struct seg *s, const struct flow *f, __u32 isn, int state)
 	if (d > wnd || end < 0 || (d < 0 && end == d))
 		return end == d ? excuse_empty() : NONE;
 	if (end == 0 && d < 0)
-		return OLD_DATA | FATAL;
-	e = excuse_ack(s, f, isn, end - d, state);
+		return OLD_DATA | FATAL | DROPS;
+	e = excuse_ack(s, f, isn, end - d);
 	if (s->flags & URG && e != UNSENT_ACKED) /* TRM-11: no holes */
 		return hole || e ? URGENT | FATAL : URGENT | LAST;
 	if (e)
 		return e;
+	if (d <= 0) /* surely accepted: the next RST is challenged again */
+		challenged = false;
 	if (fin_ahead && len)
 		return BEYOND_FIN | FATAL;
 	if (state == TCP_CLOSE_WAIT || state == TCP_CLOSING ||

@@ -50,8 +50,13 @@ enum excuse {
 	EXCUSES,
 };
 
+#define HOLE_END	1500	/* of what comes behind it, from the first byte */
+
+#define EXCUSE	0x0ff
 #define FATAL	0x100	/* the two may go different ways */
 #define LAST	0x200	/* all that can be compared is where they end */
+#define DROPS	0x400	/* FATAL, and the NIC is to drop it */
+#define DIES	0x800	/* FATAL, and the NIC is to end the connection */
 
 /* What a case is like. */
 struct scene {
@@ -59,6 +64,7 @@ struct scene {
 	bool ts;
 	bool zero_ts;		/* in the SYN */
 	bool sack;
+	__u32 first;		/* of the peer's bytes */
 };
 
 extern const char * const excuse_names[EXCUSES];
