@@ -246,6 +246,7 @@ wait_for() {
 	local step=$1 ms=$2 end
 	shift 2
 
+	! slow_kernel || ms=$((ms * 5))
 	end=$(($(now_ms) + ms))
 	while ! "$@"; do
 		if [ "$(now_ms)" -ge "$end" ]; then
