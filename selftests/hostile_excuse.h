@@ -50,7 +50,7 @@ enum excuse {
 	EXCUSES,
 };
 
-#define HOLE_END	1500	/* of what comes behind it, from the first byte */
+#define HOLE_END	1500	/* of what came behind it, in the stream */
 
 #define EXCUSE	0x0ff
 #define FATAL	0x100	/* the two may go different ways */

@@ -371,7 +371,7 @@ TEST_F(refuse, route_minimum_timeout)
 
 	ASSERT_EQ(0, run("ip route add %s dev chim0 rto_min 1s", peer));
 	EXPECT_REFUSED(EOPNOTSUPP,
-		       "the minimum of the retransmission timeout was changed");
+		       "the socket's retransmission timeout has a minimum");
 	EXPECT_TRUE(counted(self));
 	ASSERT_EQ(0, run("ip route delete %s dev chim0", peer));
 	EXPECT_TAKEN();

@@ -48,7 +48,7 @@ static const char *chim_unfit(const struct sock *sk)
 		return WHY("the socket limits its retransmission timeout");
 	/* A smaller one does no harm: the NIC waits longer. */
 	if (tcp_rto_min((struct sock *)sk) > TCP_RTO_MIN)
-		return WHY("the minimum of the retransmission timeout was changed");
+		return WHY("the socket's retransmission timeout has a minimum");
 	if (tp->repair)
 		return WHY("the socket is in repair mode");
 #ifdef CONFIG_XFRM

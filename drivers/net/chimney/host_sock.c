@@ -754,6 +754,7 @@ static int chim_setsockopt(struct sock *sk, int level, int optname,
 static int chim_tcp_info(struct sock *sk, char __user *optval,
 			 int __user *optlen)
 {
+	const struct inet_connection_sock *icsk = inet_csk(sk);
 	struct chim_conn *conn;
 	struct tcp_info info;
 	struct chim_state st;
@@ -781,8 +782,7 @@ static int chim_tcp_info(struct sock *sk, char __user *optval,
 		if (!conn) {
 			moved = chim_sock_is_ours(sk);
 		} else {
-			moved = rcu_access_pointer(inet_csk(sk)->icsk_ulp_data) !=
-				conn;
+			moved = rcu_access_pointer(icsk->icsk_ulp_data) != conn;
 			chim_host_put_conn(conn);
 		}
 	} while (moved);
