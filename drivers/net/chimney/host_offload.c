@@ -40,10 +40,17 @@ void chim_host_put_conn(struct chim_conn *conn)
 	call_rcu(&conn->rcu, chim_free_rcu);
 }
 
-static bool chim_conn_visible(const struct chim_conn *conn,
-			      const struct net *net)
+/* Take a reference to what may be on its way out, unless it is too late or of
+ * another namespace. Without one its device may be gone.
+ */
+static bool chim_conn_hold(struct chim_conn *conn, const struct net *net)
 {
-	return !net || net_eq(dev_net(conn->cd->dev), net);
+	if (!refcount_inc_not_zero(&conn->ref))
+		return false;
+	if (!net || net_eq(dev_net(conn->cd->dev), net))
+		return true;
+	chim_host_put_conn(conn);
+	return false;
 }
 
 /**
@@ -60,8 +67,7 @@ struct chim_conn *chim_host_next_conn(struct net *net, u32 *id)
 
 	rcu_read_lock();
 	xa_for_each_start(&chim_conns, index, conn, *id) {
-		if (!chim_conn_visible(conn, net) ||
-		    !refcount_inc_not_zero(&conn->ref))
+		if (!chim_conn_hold(conn, net))
 			continue;
 		*id = index;
 		rcu_read_unlock();
@@ -84,8 +90,7 @@ struct chim_conn *chim_host_get_conn(struct net *net, u32 id)
 
 	rcu_read_lock();
 	conn = xa_load(&chim_conns, id);
-	if (conn && (!chim_conn_visible(conn, net) ||
-		     !refcount_inc_not_zero(&conn->ref)))
+	if (conn && !chim_conn_hold(conn, net))
 		conn = NULL;
 	rcu_read_unlock();
 	return conn;
