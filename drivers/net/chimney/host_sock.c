@@ -610,6 +610,8 @@ void chim_sock_sync(struct sock *sk, struct chim_conn *conn, bool call)
 	if (conn->place != CHIMNEY_PLACE_NIC)
 		return;
 	if (chim_sock_is_dead(sk)) {
+		/* What comes is for what the host has put in its place. */
+		chim_nic_ops.hold(conn->nic);
 		chim_host_request_upload(conn, CHIMNEY_REASON_DISCONNECT);
 		return;
 	}
