@@ -1105,6 +1105,7 @@ static void run_all(void)
 {
 	pthread_t links, modules, worlds[WORLDS];
 	time_t end = time_ms() + seconds * 1000;
+	int patience = kernel_watches() ? 8 : 2;
 	unsigned int i;
 
 	for (i = 0; i < ACTORS; i++)
@@ -1115,7 +1116,7 @@ static void run_all(void)
 		pthread_create(&worlds[i], NULL, worlds_run, NULL);
 	/* Longer on a machine that has not got round to something yet. */
 	while (!stop && (time_ms() < end || !all_happened()) &&
-	       time_ms() < end + 2 * STUCK_MS)
+	       time_ms() < end + patience * STUCK_MS)
 		usleep(10000);
 	stop = true;
 	join(links, "link");
