@@ -258,6 +258,28 @@ static void upload_closes_only_what_has_ended(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, c->t_ka, CHIM_IDLE);
 }
 
+/* A segment as the host passes it on, data at its TCP header */
+static struct sk_buff *segment(struct kunit *test, u32 ack, u32 len)
+{
+	struct tcphdr *th;
+	struct sk_buff *skb;
+
+	skb = alloc_skb(sizeof(struct iphdr) + sizeof(*th) + len, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, skb);
+	skb->protocol = htons(ETH_P_IP);
+	skb_reset_network_header(skb);
+	skb_put_zero(skb, sizeof(struct iphdr));
+	__skb_pull(skb, sizeof(struct iphdr));
+	skb_reset_transport_header(skb);
+	th = skb_put_zero(skb, sizeof(*th) + len);
+	th->seq = htonl(NIC_TEST_IRS);
+	th->ack_seq = htonl(ack);
+	th->window = htons(NIC_TEST_WND);
+	th->ack = 1;
+	th->doff = sizeof(*th) / 4;
+	return skb;
+}
+
 /* OFL: what came between initiate and start is the first that is seen. */
 static void start_takes_what_was_held(struct kunit *test)
 {
@@ -265,26 +287,11 @@ static void start_takes_what_was_held(struct kunit *test)
 	struct rb_root ooo = RB_ROOT;
 	struct sk_buff_head sends;
 	struct chim_state st = {};
-	struct tcphdr *th;
-	struct sk_buff *skb;
 
 	nic_store(c, &st);
 	key_of_test(test, &st.constant);
 	c->flags = NIC_HOLD;
-	skb = alloc_skb(sizeof(struct iphdr) + sizeof(*th) + 10, GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, skb);
-	skb->protocol = htons(ETH_P_IP);
-	skb_reset_network_header(skb);
-	skb_put_zero(skb, sizeof(struct iphdr));
-	__skb_pull(skb, sizeof(struct iphdr));
-	skb_reset_transport_header(skb);
-	th = skb_put_zero(skb, sizeof(*th) + 10);
-	th->seq = htonl(NIC_TEST_IRS);
-	th->ack_seq = htonl(NIC_TEST_ISS);
-	th->window = htons(NIC_TEST_WND);
-	th->ack = 1;
-	th->doff = sizeof(*th) / 4;
-	chim_nic_hold(c, skb);
+	chim_nic_hold(c, segment(test, NIC_TEST_ISS, 10));
 	KUNIT_EXPECT_EQ(test, c->rcv_nxt, NIC_TEST_IRS);
 
 	__skb_queue_head_init(&sends);
@@ -349,23 +356,9 @@ static void uncork_ends_more(struct kunit *test)
 static void forward_takes_the_merged_ack(struct kunit *test)
 {
 	struct nic_conn *c = nic_test_conn(test);
-	struct tcphdr *th;
-	struct sk_buff *skb;
+	struct sk_buff *skb = segment(test, NIC_TEST_ISS + 1000, 0);
 
 	nic_test_flight(test, 3000);
-	skb = alloc_skb(sizeof(struct iphdr) + sizeof(*th), GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, skb);
-	skb->protocol = htons(ETH_P_IP);
-	skb_reset_network_header(skb);
-	skb_put_zero(skb, sizeof(struct iphdr));
-	__skb_pull(skb, sizeof(struct iphdr));
-	skb_reset_transport_header(skb);
-	th = skb_put_zero(skb, sizeof(*th));
-	th->seq = htonl(NIC_TEST_IRS);
-	th->ack_seq = htonl(NIC_TEST_ISS + 1000);
-	th->window = htons(NIC_TEST_WND);
-	th->ack = 1;
-	th->doff = sizeof(*th) / 4;
 	TCP_SKB_CB(skb)->ack_seq = NIC_TEST_ISS + 2000;
 	nic_forward(c, skb);
 	KUNIT_EXPECT_EQ(test, c->snd_una, NIC_TEST_ISS + 2000);
