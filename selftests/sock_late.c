@@ -244,23 +244,6 @@ static bool peer_answers_late(bool on)
 	return !err;
 }
 
-/* One of the device's. */
-static long counter(const char *name)
-{
-	char cmd[64];
-	long n = -1;
-	FILE *f;
-
-	snprintf(cmd, sizeof(cmd), "ethtool -S chim0 | awk '/ %s:/{print $2}'",
-		 name);
-	f = popen(cmd, "re");
-	if (f && fscanf(f, "%ld", &n) != 1)
-		n = -1;
-	if (f)
-		pclose(f);
-	return n;
-}
-
 /* Urgent data is written by a plain call, and while it is, the ACK comes of
  * what was sent before: that is no reason to forget what is urgent.
  */
@@ -284,10 +267,10 @@ TEST_F(late, ack_before_urgent_data)
 	ASSERT_EQ(10, call_end(&hold));
 	ASSERT_EQ(0, call_end(&offload));
 	ASSERT_TRUE(until(faulted(self->uffd)));
-	segs = counter("rx_segs");
+	segs = net_counter("rx_segs");
 	ASSERT_LE(0, segs);
 	ASSERT_TRUE(peer_answers_late(false));
-	EXPECT_TRUE(until(counter("rx_segs") > segs));
+	EXPECT_TRUE(until(net_counter("rx_segs") > segs));
 	ASSERT_TRUE(page_comes(self, page));
 	ASSERT_EQ(1, call_end(&urgent));
 	ASSERT_TRUE(recv_all(self->p.peer, buf, 10));
@@ -330,7 +313,7 @@ TEST_F(late, forwarded)
 	char buf[10];
 
 	ASSERT_EQ(0, chim_nl_offload(&self->nl, &self->p.tuple, NULL));
-	forwarded = counter("forwarded");
+	forwarded = net_counter("forwarded");
 	ASSERT_LE(0, forwarded);
 	ASSERT_EQ(0, call_start(&hold, call_send, self->p.sk, self->page, 10,
 				0));
@@ -342,7 +325,7 @@ TEST_F(late, forwarded)
 	ASSERT_EQ(0, peer_sends_options(&self->p, variant->kind, false));
 	ASSERT_TRUE(page_comes(self, self->page));
 	ASSERT_EQ(10, call_end(&hold));
-	EXPECT_LT(forwarded, counter("forwarded"));
+	EXPECT_LT(forwarded, net_counter("forwarded"));
 	ASSERT_TRUE(recv_all(self->p.sk, buf, 10));
 	EXPECT_EQ(0, memcmp(buf, "0123456789", 10));
 	ASSERT_TRUE(recv_all(self->p.peer, buf, 10));

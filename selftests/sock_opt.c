@@ -522,7 +522,8 @@ TEST_F(sock, info_of_last_send)
 	time_t start;
 	char c = 's';
 
-	usleep(500000);
+	ASSERT_TRUE(until(info_shown(self, &info, sizeof(info)) &&
+			  info.tcpi_last_data_sent >= 500));
 	start = time_ms();
 	ASSERT_EQ(1, send(self->sk, &c, 1, 0));
 	ASSERT_TRUE(until(!queued(self->sk, SIOCOUTQ)));

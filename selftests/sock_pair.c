@@ -211,6 +211,23 @@ int net_connect(int kind, bool from_peer, int port)
 	return fd;
 }
 
+/* One of the counters of chim0, -1 if there is none of that name. */
+long net_counter(const char *name)
+{
+	char cmd[64];
+	long n = -1;
+	FILE *f;
+
+	snprintf(cmd, sizeof(cmd), "ethtool -S chim0 | awk '/ %s:/{print $2}'",
+		 name);
+	f = popen(cmd, "re");
+	if (f && fscanf(f, "%ld", &n) != 1)
+		n = -1;
+	if (f)
+		pclose(f);
+	return n;
+}
+
 /* Pairs */
 
 static int pair_make(struct pair *p, int kind, bool accepted)

@@ -85,6 +85,7 @@ int net_socket(int ns, int family, int type, int proto);
 socklen_t net_address(int kind, bool peer, int port,
 		      struct sockaddr_storage *ss);
 int net_port(int fd);
+long net_counter(const char *name);
 int net_listen(int kind, bool peer);
 int net_connect(int kind, bool from_peer, int port);
 
