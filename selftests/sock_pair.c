@@ -76,23 +76,45 @@ bool output_is(const char *cmd, const char *text)
 
 /* Namespaces */
 
-static int net_new(void)
+/**
+ * net_new - make a network namespace and enter it
+ *
+ * Return: a descriptor of it, or -1
+ */
+int net_new(void)
 {
 	if (unshare(CLONE_NEWNET))
 		return -1;
 	return open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 }
 
-/* Of one command each, because starting one takes time. */
-static bool net_made(void)
+/* Addresses of the namespace can be used at once. */
+static bool net_no_dad(void)
+{
+	int fd = open("/proc/sys/net/ipv6/conf/default/accept_dad",
+		      O_WRONLY | O_CLOEXEC);
+	bool good = fd >= 0 && write(fd, "0", 1) == 1;
+
+	if (fd >= 0)
+		close(fd);
+	return good;
+}
+
+/**
+ * net_renew - replace namespaces, devices and addresses by new ones
+ *
+ * For a test that changes them or counts what is there; what other processes
+ * have stays. Of few commands, because starting one takes time.
+ *
+ * Return: false if that cannot be done
+ */
+bool net_renew(void)
 {
 	net_peer_ns = net_new();
-	if (net_peer_ns < 0 ||
-	    run("sysctl -qw net.ipv6.conf.default.accept_dad=0"))
+	if (net_peer_ns < 0 || !net_no_dad())
 		return false;
 	net_host_ns = net_new();
-	if (net_host_ns < 0 ||
-	    run("sysctl -qw net.ipv6.conf.default.accept_dad=0") ||
+	if (net_host_ns < 0 || !net_no_dad() ||
 	    run("ip -batch - <<-END\n"
 		"link set lo up\n"
 		"link add veth0 type veth peer veth1 netns /proc/%d/fd/%d\n"
@@ -119,7 +141,7 @@ static bool net_made(void)
 
 static void __attribute__((constructor)) net_make(void)
 {
-	if (net_made())
+	if (net_renew())
 		return;
 	printf("Bail out! no namespaces with a chimney device\n");
 	exit(1);

@@ -7,7 +7,7 @@
  *	        |
  *	      veth0 ------------- veth1  peer 192.0.2.2/24 2001:db8::2/64
  *
- * The process is in the host's; both go when it ends.
+ * The process is in the host's; both go when it ends. net_renew() makes others.
  */
 #ifndef _SOCK_PAIR_H
 #define _SOCK_PAIR_H
@@ -80,6 +80,8 @@ bool output_has(const char *cmd, const char *text);
 
 bool kernel_watches(void);
 
+int net_new(void);
+bool net_renew(void);
 int net_enter(int ns);
 int net_socket(int ns, int family, int type, int proto);
 socklen_t net_address(int kind, bool peer, int port,
