@@ -633,17 +633,20 @@ int sock_destroy(struct mnl_socket *diag, const struct chim_nl_tuple *t)
 	return mnl_cb_run(buf, len, 0, 0, NULL, NULL) < 0 ? -errno : 0;
 }
 
-/* Does a byte get from each end to the other? */
+/* Does a byte get from each end to the other? It is another one each time, so
+ * that one that comes twice is noticed.
+ */
 bool echoes(int sk, int peer)
 {
-	char buf = 'e';
+	static atomic_uchar last;
+	unsigned char c = ++last, got;
 
-	if (send(sk, &buf, 1, MSG_NOSIGNAL) != 1 ||
-	    recv(peer, &buf, 1, MSG_WAITALL) != 1 || buf != 'e')
+	if (send(sk, &c, 1, MSG_NOSIGNAL) != 1 ||
+	    recv(peer, &got, 1, MSG_WAITALL) != 1 || got != c)
 		return false;
-	buf = 'E';
-	if (send(peer, &buf, 1, MSG_NOSIGNAL) != 1 ||
+	c = ++last;
+	if (send(peer, &c, 1, MSG_NOSIGNAL) != 1 ||
 	    !until(events_of(sk) & (POLLIN | POLLHUP))) /* no zero-copy news */
 		return false;
-	return recv(sk, &buf, 1, MSG_DONTWAIT) == 1 && buf == 'E';
+	return recv(sk, &got, 1, MSG_DONTWAIT) == 1 && got == c;
 }
