@@ -4,7 +4,6 @@
  */
 #include <errno.h>
 #include <netinet/in.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -14,8 +13,6 @@
 #include <linux/netlink.h>
 
 #include "chimney_nl.h"
-
-#define NL_ROOM	8192
 
 /* Where the values of one nest go, and which are of an unusual type. */
 struct values {
@@ -150,9 +147,18 @@ static int on_ext_ack(const struct nlattr *attr, void *data)
 {
 	struct chim_nl *nl = data;
 
-	if (mnl_attr_get_type(attr) == NLMSGERR_ATTR_MSG)
+	switch (mnl_attr_get_type(attr)) {
+	case NLMSGERR_ATTR_MSG:
 		snprintf(nl->msg, sizeof(nl->msg), "%s",
 			 mnl_attr_get_str(attr));
+		break;
+	case NLMSGERR_ATTR_OFFS:
+		nl->bad = mnl_attr_get_u32(attr);
+		break;
+	case NLMSGERR_ATTR_MISS_TYPE:
+		nl->miss = mnl_attr_get_u32(attr);
+		break;
+	}
 	return MNL_CB_OK;
 }
 
@@ -161,15 +167,26 @@ static int verdict(struct chim_nl *nl, const struct nlmsghdr *nlh)
 	const struct nlmsgerr *err = mnl_nlmsg_get_payload(nlh);
 	unsigned int skip = sizeof(*err);
 
-	if (nlh->nlmsg_flags & NLM_F_ACK_TLVS) {
-		if (!(nlh->nlmsg_flags & NLM_F_CAPPED))
-			skip += mnl_nlmsg_get_payload_len(&err->msg);
+	if (nlh->nlmsg_type == NLMSG_DONE)
+		skip = sizeof(err->error);
+	else if (!(nlh->nlmsg_flags & NLM_F_CAPPED))
+		skip += mnl_nlmsg_get_payload_len(&err->msg);
+	if (nlh->nlmsg_flags & NLM_F_ACK_TLVS)
 		mnl_attr_parse(nlh, skip, on_ext_ack, nl);
-	}
 	return err->error;
 }
 
-static struct nlmsghdr *start(struct chim_nl *nl, char *buf, int type, int cmd)
+/**
+ * chim_nl_start - begin a request
+ * @nl: connection to the module
+ * @buf: NL_ROOM bytes to make it in
+ * @type: whose command it is, @nl's family in most cases
+ * @cmd: the command
+ *
+ * Return: the request, to which attributes may be added
+ */
+struct nlmsghdr *chim_nl_start(struct chim_nl *nl, char *buf, int type,
+			       int cmd)
 {
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
 	struct genlmsghdr *genl;
@@ -179,19 +196,33 @@ static struct nlmsghdr *start(struct chim_nl *nl, char *buf, int type, int cmd)
 	nlh->nlmsg_seq = ++nl->seq;
 	genl = mnl_nlmsg_put_extra_header(nlh, sizeof(*genl));
 	genl->cmd = cmd;
-	genl->version = 1;
+	genl->version = CHIMNEY_FAMILY_VERSION;
 	return nlh;
 }
 
-/* Sends a request and reads up to its acknowledgment, or the dump's end. */
-static int ask(struct chim_nl *nl, struct nlmsghdr *req, mnl_cb_t on_reply,
-	       void *data)
+/**
+ * chim_nl_ask - send a request, and read up to its acknowledgment
+ * @nl: connection to the module
+ * @req: request, from chim_nl_start()
+ * @on_reply: called for each reply
+ * @data: passed to it
+ *
+ * A dump is read to its end.
+ *
+ * Return: 0 or a negative error
+ */
+int chim_nl_ask(struct chim_nl *nl, const struct nlmsghdr *req,
+		int (*on_reply)(const struct nlmsghdr *nlh, void *data),
+		void *data)
 {
 	char buf[NL_ROOM];
 	struct nlmsghdr *nlh;
 	int len;
 
 	nl->msg[0] = '\0';
+	nl->bad = 0;
+	nl->miss = 0;
+	nl->intr = false;
 	if (mnl_socket_sendto(nl->sock, req, req->nlmsg_len) < 0)
 		return -errno;
 	for (;;) {
@@ -204,10 +235,11 @@ static int ask(struct chim_nl *nl, struct nlmsghdr *req, mnl_cb_t on_reply,
 		     nlh = mnl_nlmsg_next(nlh, &len)) {
 			if (nlh->nlmsg_seq != req->nlmsg_seq)
 				continue;
-			if (nlh->nlmsg_type == NLMSG_ERROR)
+			if (nlh->nlmsg_flags & NLM_F_DUMP_INTR)
+				nl->intr = true;
+			if (nlh->nlmsg_type == NLMSG_ERROR ||
+			    nlh->nlmsg_type == NLMSG_DONE)
 				return verdict(nl, nlh);
-			if (nlh->nlmsg_type == NLMSG_DONE)
-				return *(int *)mnl_nlmsg_get_payload(nlh);
 			on_reply(nlh, data);
 		}
 	}
@@ -232,16 +264,16 @@ int chim_nl_open(struct chim_nl *nl)
 	mnl_socket_setsockopt(nl->sock, NETLINK_CAP_ACK, &one, sizeof(one));
 	mnl_socket_setsockopt(nl->sock, NETLINK_EXT_ACK, &one, sizeof(one));
 
-	nlh = start(nl, buf, GENL_ID_CTRL, CTRL_CMD_GETFAMILY);
+	nlh = chim_nl_start(nl, buf, GENL_ID_CTRL, CTRL_CMD_GETFAMILY);
 	mnl_attr_put_strz(nlh, CTRL_ATTR_FAMILY_NAME, CHIMNEY_FAMILY_NAME);
-	err = ask(nl, nlh, on_family, nl);
+	err = chim_nl_ask(nl, nlh, on_family, nl);
 	if (err)
 		chim_nl_close(nl);
 	return err;
 }
 
 /**
- * chim_nl_listen - have notifications sent here, where nobody reads them
+ * chim_nl_listen - connect to the module, to have notifications sent
  * @nl: what to set up; for nothing else
  */
 int chim_nl_listen(struct chim_nl *nl)
@@ -302,18 +334,34 @@ int chim_nl_tuple_of(int fd, struct chim_nl_tuple *t)
 	return 0;
 }
 
-static void put_tuple(struct nlmsghdr *nlh, const struct chim_nl_tuple *t)
+/**
+ * chim_nl_put_tuple - name a connection in a request by its addresses
+ * @nlh: request
+ * @t: addresses
+ * @skip: CHIMNEY_A_CONST_* that is left out, or 0
+ *
+ * Return: the nest that was added
+ */
+struct nlattr *chim_nl_put_tuple(struct nlmsghdr *nlh,
+				 const struct chim_nl_tuple *t, int skip)
 {
 	int len = t->family == AF_INET ? 4 : 16;
 	struct nlattr *nest;
 
 	nest = mnl_attr_nest_start(nlh, CHIMNEY_A_CONN_CONST);
-	mnl_attr_put_u32(nlh, CHIMNEY_A_CONST_FAMILY, t->family);
-	mnl_attr_put(nlh, CHIMNEY_A_CONST_LOCAL_ADDRESS, len, t->local);
-	mnl_attr_put(nlh, CHIMNEY_A_CONST_REMOTE_ADDRESS, len, t->remote);
-	mnl_attr_put_u16(nlh, CHIMNEY_A_CONST_LOCAL_PORT, t->lport);
-	mnl_attr_put_u16(nlh, CHIMNEY_A_CONST_REMOTE_PORT, t->rport);
+	if (skip != CHIMNEY_A_CONST_FAMILY)
+		mnl_attr_put_u32(nlh, CHIMNEY_A_CONST_FAMILY, t->family);
+	if (skip != CHIMNEY_A_CONST_LOCAL_ADDRESS)
+		mnl_attr_put(nlh, CHIMNEY_A_CONST_LOCAL_ADDRESS, len, t->local);
+	if (skip != CHIMNEY_A_CONST_REMOTE_ADDRESS)
+		mnl_attr_put(nlh, CHIMNEY_A_CONST_REMOTE_ADDRESS, len,
+			     t->remote);
+	if (skip != CHIMNEY_A_CONST_LOCAL_PORT)
+		mnl_attr_put_u16(nlh, CHIMNEY_A_CONST_LOCAL_PORT, t->lport);
+	if (skip != CHIMNEY_A_CONST_REMOTE_PORT)
+		mnl_attr_put_u16(nlh, CHIMNEY_A_CONST_REMOTE_PORT, t->rport);
 	mnl_attr_nest_end(nlh, nest);
+	return nest;
 }
 
 /**
@@ -327,9 +375,9 @@ int chim_nl_offload_fd(struct chim_nl *nl, int fd, struct chim_nl_conn *conn)
 	char buf[NL_ROOM];
 	struct nlmsghdr *nlh;
 
-	nlh = start(nl, buf, nl->family, CHIMNEY_CMD_CONN_OFFLOAD);
+	nlh = chim_nl_start(nl, buf, nl->family, CHIMNEY_CMD_CONN_OFFLOAD);
 	mnl_attr_put_u32(nlh, CHIMNEY_A_CONN_FD, fd);
-	return ask(nl, nlh, on_conn, conn);
+	return chim_nl_ask(nl, nlh, on_conn, conn);
 }
 
 static int by_tuple(struct chim_nl *nl, int cmd, const struct chim_nl_tuple *t,
@@ -338,9 +386,9 @@ static int by_tuple(struct chim_nl *nl, int cmd, const struct chim_nl_tuple *t,
 	char buf[NL_ROOM];
 	struct nlmsghdr *nlh;
 
-	nlh = start(nl, buf, nl->family, cmd);
-	put_tuple(nlh, t);
-	return ask(nl, nlh, on_conn, conn);
+	nlh = chim_nl_start(nl, buf, nl->family, cmd);
+	chim_nl_put_tuple(nlh, t, 0);
+	return chim_nl_ask(nl, nlh, on_conn, conn);
 }
 
 int chim_nl_offload(struct chim_nl *nl, const struct chim_nl_tuple *t,
@@ -375,12 +423,12 @@ int chim_nl_update(struct chim_nl *nl, const struct chim_nl_tuple *t,
 	struct nlmsghdr *nlh;
 	struct nlattr *nest;
 
-	nlh = start(nl, buf, nl->family, CHIMNEY_CMD_CONN_UPDATE);
-	put_tuple(nlh, t);
+	nlh = chim_nl_start(nl, buf, nl->family, CHIMNEY_CMD_CONN_UPDATE);
+	chim_nl_put_tuple(nlh, t, 0);
 	nest = mnl_attr_nest_start(nlh, CHIMNEY_A_CONN_CACHED);
 	mnl_attr_put_u32(nlh, attr, value);
 	mnl_attr_nest_end(nlh, nest);
-	return ask(nl, nlh, on_conn, NULL);
+	return chim_nl_ask(nl, nlh, on_conn, NULL);
 }
 
 /**
@@ -394,9 +442,9 @@ int chim_nl_dump(struct chim_nl *nl, unsigned int *conns)
 	struct nlmsghdr *nlh;
 
 	*conns = 0;
-	nlh = start(nl, buf, nl->family, CHIMNEY_CMD_CONN_GET);
+	nlh = chim_nl_start(nl, buf, nl->family, CHIMNEY_CMD_CONN_GET);
 	nlh->nlmsg_flags |= NLM_F_DUMP;
-	return ask(nl, nlh, on_listed, conns);
+	return chim_nl_ask(nl, nlh, on_listed, conns);
 }
 
 int chim_nl_dev(struct chim_nl *nl, unsigned int ifindex,
@@ -405,9 +453,9 @@ int chim_nl_dev(struct chim_nl *nl, unsigned int ifindex,
 	char buf[NL_ROOM];
 	struct nlmsghdr *nlh;
 
-	nlh = start(nl, buf, nl->family, CHIMNEY_CMD_DEV_GET);
+	nlh = chim_nl_start(nl, buf, nl->family, CHIMNEY_CMD_DEV_GET);
 	mnl_attr_put_u32(nlh, CHIMNEY_A_DEV_IFINDEX, ifindex);
-	return ask(nl, nlh, on_dev, dev);
+	return chim_nl_ask(nl, nlh, on_dev, dev);
 }
 
 /**
@@ -423,10 +471,10 @@ int chim_nl_dev_set(struct chim_nl *nl, unsigned int ifindex, int attr,
 	char buf[NL_ROOM];
 	struct nlmsghdr *nlh;
 
-	nlh = start(nl, buf, nl->family, CHIMNEY_CMD_DEV_SET);
+	nlh = chim_nl_start(nl, buf, nl->family, CHIMNEY_CMD_DEV_SET);
 	mnl_attr_put_u32(nlh, CHIMNEY_A_DEV_IFINDEX, ifindex);
 	mnl_attr_put_u32(nlh, attr, value);
-	return ask(nl, nlh, on_dev, NULL);
+	return chim_nl_ask(nl, nlh, on_dev, NULL);
 }
 
 /**
@@ -440,7 +488,7 @@ int chim_nl_dev_do(struct chim_nl *nl, unsigned int ifindex, int cmd)
 	char buf[NL_ROOM];
 	struct nlmsghdr *nlh;
 
-	nlh = start(nl, buf, nl->family, cmd);
+	nlh = chim_nl_start(nl, buf, nl->family, cmd);
 	mnl_attr_put_u32(nlh, CHIMNEY_A_DEV_IFINDEX, ifindex);
-	return ask(nl, nlh, on_dev, NULL);
+	return chim_nl_ask(nl, nlh, on_dev, NULL);
 }
