@@ -2,13 +2,8 @@
 /*
  * The control interface: every command, every refusal with its error, its
  * words and the attribute it blames, who may do what, namespaces, dumps while
- * connections come and go, and notifications.
- *
- * Each test runs in network namespaces of its own:
- *
- *	host  chim0 192.0.2.1/24 2001:db8::1/64
- *	        |
- *	      veth0 ------------------- veth1  peer 192.0.2.2/24 2001:db8::2/64
+ * connections come and go, and notifications. Each test runs in network
+ * namespaces of its own.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -34,11 +29,11 @@
 #include <unistd.h>
 
 #include "harness.h"
+#include "sock_pair.h"
 
 #define NOBODY		65534
 #define BUF		32768
 #define MAX_REPLIES	8
-#define PORT		5000
 
 /* ---- netlink ------------------------------------------------------------ */
 
@@ -118,12 +113,6 @@ static struct nlattr *put(struct nlmsghdr *nlh, __u16 type, const void *data,
 
 static struct nlattr *put_u32(struct nlmsghdr *nlh, __u16 type, __u32 val)
 {
-	return put(nlh, type, &val, sizeof(val));
-}
-
-static struct nlattr *put_be16(struct nlmsghdr *nlh, __u16 type, __u16 val)
-{
-	val = htons(val);
 	return put(nlh, type, &val, sizeof(val));
 }
 
@@ -270,79 +259,24 @@ static int nl_join(struct mnl_socket *nl)
 				     sizeof(group)) ? errno : 0;
 }
 
-/* ---- namespaces and sockets --------------------------------------------- */
+/* ---- connections -------------------------------------------------------- */
 
 /**
  * struct env - what every test finds
- * @host: network namespace of the device, the one the test runs in
- * @peer: the other one
  * @nl: netlink socket in the host's namespace
- * @ifindex: of chim0
- * @veth: index of the device below
- * @sk: socket of a connection from host to peer, not offloaded yet
- * @far: its other end
- * @listener: socket that @far came from
+ * @p: a connection from host to peer, not offloaded yet; or none
  */
 struct env {
-	int host;
-	int peer;
 	struct mnl_socket *nl;
-	__u32 ifindex;
-	__u32 veth;
-	int sk;
-	int far;
-	int listener;
+	struct pair p;
 };
-
-static int shell(const char *fmt, ...)
-{
-	char cmd[2048];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(cmd, sizeof(cmd), fmt, ap);
-	va_end(ap);
-	return system(cmd);
-}
-
-static int new_netns(void)
-{
-	if (unshare(CLONE_NEWNET))
-		return -1;
-	return open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-}
 
 static int env_setup(struct env *e)
 {
-	memset(e, 0, sizeof(*e));
-	e->sk = -1;
-	e->far = -1;
-	e->listener = -1;
-	e->peer = new_netns();
-	e->host = new_netns();
-	if (e->peer < 0 || e->host < 0)
+	e->p.sk = -1;
+	e->p.peer = -1;
+	if (!net_renew())
 		return -1;
-	if (shell("ip -batch - <<END\n"
-		  "link set lo up\n"
-		  "link add veth0 type veth peer name veth1 netns /proc/%d/fd/%d\n"
-		  "link add link veth0 name chim0 type chimney\n"
-		  "address add 192.0.2.1/24 dev chim0\n"
-		  "address add 2001:db8::1/64 dev chim0 nodad\n"
-		  "link set veth0 up\n"
-		  "link set chim0 up\n"
-		  "END\n", getpid(), e->peer))
-		return -1;
-	if (setns(e->peer, CLONE_NEWNET) ||
-	    shell("ip -batch - <<END\n"
-		  "link set lo up\n"
-		  "address add 192.0.2.2/24 dev veth1\n"
-		  "address add 2001:db8::2/64 dev veth1 nodad\n"
-		  "link set veth1 up\n"
-		  "END\n") ||
-	    setns(e->host, CLONE_NEWNET))
-		return -1;
-	e->ifindex = if_nametoindex("chim0");
-	e->veth = if_nametoindex("veth0");
 	e->nl = nl_open();
 	if (!e->nl)
 		return -1;
@@ -351,98 +285,8 @@ static int env_setup(struct env *e)
 
 static void env_teardown(struct env *e)
 {
-	close(e->sk);
-	close(e->far);
-	close(e->listener);
+	pair_close(&e->p);
 	mnl_socket_close(e->nl);
-}
-
-static socklen_t address(struct sockaddr_storage *ss, int af, bool peer)
-{
-	struct sockaddr_in6 *sin6 = (void *)ss;
-	struct sockaddr_in *sin = (void *)ss;
-
-	memset(ss, 0, sizeof(*ss));
-	ss->ss_family = af;
-	if (af == AF_INET) {
-		sin->sin_addr.s_addr = htonl(peer ? 0xc0000202 : 0xc0000201);
-		sin->sin_port = htons(peer ? PORT : 0);
-		return sizeof(*sin);
-	}
-	inet_pton(AF_INET6, peer ? "2001:db8::2" : "2001:db8::1",
-		  &sin6->sin6_addr);
-	sin6->sin6_port = htons(peer ? PORT : 0);
-	return sizeof(*sin6);
-}
-
-static int env_listen(struct env *e, int af)
-{
-	struct sockaddr_storage ss;
-	socklen_t len = address(&ss, af, true);
-	int one = 1;
-
-	if (setns(e->peer, CLONE_NEWNET))
-		return -1;
-	e->listener = socket(af, SOCK_STREAM, 0);
-	setsockopt(e->listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	if (bind(e->listener, (struct sockaddr *)&ss, len) ||
-	    listen(e->listener, 512))
-		return -1;
-	return setns(e->host, CLONE_NEWNET);
-}
-
-/* A connection from host to peer. @mapped: an IPv6 socket that speaks IPv4.
- * @dev: device to bind to, or NULL.
- */
-static int env_connect(struct env *e, int af, bool mapped, const char *dev,
-		       int *far)
-{
-	struct sockaddr_in6 sin6 = { .sin6_family = AF_INET6 };
-	struct timeval tv = { .tv_sec = 20 };
-	struct sockaddr_storage ss;
-	socklen_t len = address(&ss, af, true);
-	int sk;
-
-	sk = socket(mapped ? AF_INET6 : af, SOCK_STREAM, 0);
-	if (dev && setsockopt(sk, SOL_SOCKET, SO_BINDTODEVICE, dev,
-			      strlen(dev) + 1))
-		return -1;
-	if (mapped) {
-		inet_pton(AF_INET6, "::ffff:192.0.2.2", &sin6.sin6_addr);
-		sin6.sin6_port = htons(PORT);
-		memcpy(&ss, &sin6, sizeof(sin6));
-		len = sizeof(sin6);
-	}
-	setsockopt(sk, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
-	if (connect(sk, (struct sockaddr *)&ss, len))
-		return -1;
-	*far = accept(e->listener, NULL, NULL);
-	setsockopt(*far, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
-	return sk;
-}
-
-/* A byte there and back: 0 if they arrive. */
-static int ping(int sk, int far)
-{
-	static char next;
-	char c = ++next, d = 0;
-
-	if (send(sk, &c, 1, MSG_NOSIGNAL) != 1 || recv(far, &d, 1, 0) != 1 ||
-	    c != d)
-		return -1;
-	if (send(far, &c, 1, MSG_NOSIGNAL) != 1 || recv(sk, &d, 1, 0) != 1 ||
-	    c != d)
-		return -1;
-	return 0;
-}
-
-static int get_opt(int sk, int level, int name)
-{
-	socklen_t len = sizeof(int);
-	int val = -1;
-
-	getsockopt(sk, level, name, &val, &len);
-	return val;
 }
 
 static unsigned int inode_of(int sk)
@@ -452,78 +296,23 @@ static unsigned int inode_of(int sk)
 	return fstat(sk, &st) ? 0 : st.st_ino;
 }
 
-/* Addresses of a socket, as they stand in a request */
-struct tuple {
-	__u32 family;
-	char local[16];
-	char remote[16];
-	int len;
-	__u16 lport;
-	__u16 rport;
-};
-
-static struct tuple tuple_of(int sk)
+static int tuple_len(const struct chim_nl_tuple *t)
 {
-	struct sockaddr_in6 l = {}, r = {};
-	struct sockaddr_in *sin;
-	socklen_t len = sizeof(l);
-	struct tuple t = {};
-
-	getsockname(sk, (struct sockaddr *)&l, &len);
-	len = sizeof(r);
-	getpeername(sk, (struct sockaddr *)&r, &len);
-	t.family = l.sin6_family;
-	t.lport = ntohs(l.sin6_port);
-	t.rport = ntohs(r.sin6_port);
-	if (t.family == AF_INET) {
-		t.len = 4;
-		sin = (struct sockaddr_in *)&l;
-		memcpy(t.local, &sin->sin_addr, 4);
-		sin = (struct sockaddr_in *)&r;
-		memcpy(t.remote, &sin->sin_addr, 4);
-	} else {
-		t.len = 16;
-		memcpy(t.local, &l.sin6_addr, 16);
-		memcpy(t.remote, &r.sin6_addr, 16);
-	}
-	return t;
+	return t->family == AF_INET ? 4 : 16;
 }
 
 /* IPv4 on an IPv6 socket is IPv4 on the wire. */
-static struct tuple tuple_on_wire(int sk)
+static struct chim_nl_tuple tuple_on_wire(const struct pair *p)
 {
-	struct tuple t = tuple_of(sk);
+	struct chim_nl_tuple t = p->tuple;
 
-	if (t.len == 16 &&
+	if (t.family == AF_INET6 &&
 	    IN6_IS_ADDR_V4MAPPED((struct in6_addr *)t.local)) {
 		t.family = AF_INET;
-		t.len = 4;
 		memmove(t.local, t.local + 12, 4);
 		memmove(t.remote, t.remote + 12, 4);
 	}
 	return t;
-}
-
-/* Returns the nest; of its attributes, those of which skip names one are
- * left out.
- */
-static struct nlattr *put_tuple(struct nlmsghdr *nlh, const struct tuple *t,
-				int skip)
-{
-	struct nlattr *nest = mnl_attr_nest_start(nlh, CHIMNEY_A_CONN_CONST);
-
-	if (skip != CHIMNEY_A_CONST_FAMILY)
-		put_u32(nlh, CHIMNEY_A_CONST_FAMILY, t->family);
-	if (skip != CHIMNEY_A_CONST_LOCAL_ADDRESS)
-		put(nlh, CHIMNEY_A_CONST_LOCAL_ADDRESS, t->local, t->len);
-	if (skip != CHIMNEY_A_CONST_REMOTE_ADDRESS)
-		put(nlh, CHIMNEY_A_CONST_REMOTE_ADDRESS, t->remote, t->len);
-	if (skip != CHIMNEY_A_CONST_LOCAL_PORT)
-		put_be16(nlh, CHIMNEY_A_CONST_LOCAL_PORT, t->lport);
-	if (skip != CHIMNEY_A_CONST_REMOTE_PORT)
-		put_be16(nlh, CHIMNEY_A_CONST_REMOTE_PORT, t->rport);
-	mnl_attr_nest_end(nlh, nest);
-	return nest;
 }
 
 /* ---- commands ----------------------------------------------------------- */
@@ -532,7 +321,7 @@ static int dev_cmd(struct env *e, __u8 cmd)
 {
 	struct nlmsghdr *nlh = req(cmd);
 
-	put_u32(nlh, CHIMNEY_A_DEV_IFINDEX, e->ifindex);
+	put_u32(nlh, CHIMNEY_A_DEV_IFINDEX, net_ifindex);
 	return ask(e->nl, nlh);
 }
 
@@ -540,7 +329,7 @@ static int set_param(struct env *e, __u16 type, __u32 val)
 {
 	struct nlmsghdr *nlh = req(CHIMNEY_CMD_DEV_SET);
 
-	put_u32(nlh, CHIMNEY_A_DEV_IFINDEX, e->ifindex);
+	put_u32(nlh, CHIMNEY_A_DEV_IFINDEX, net_ifindex);
 	put_u32(nlh, type, val);
 	return ask(e->nl, nlh);
 }
@@ -646,8 +435,8 @@ static size_t snapshot(struct env *e, char *buf)
 		memcpy(p, attr, attr->nla_len);
 		p += attr->nla_len;
 	}
-	for (i = 0; e->sk >= 0 && i < ARRAY_SIZE(opts); i++) {
-		val = get_opt(e->sk, opts[i][0], opts[i][1]);
+	for (i = 0; e->p.sk >= 0 && i < ARRAY_SIZE(opts); i++) {
+		val = get_int(e->p.sk, opts[i][0], opts[i][1]);
 		memcpy(p, &val, sizeof(val));
 		p += sizeof(val);
 	}
@@ -765,7 +554,7 @@ static struct nlmsghdr *dev_req(struct env *e, __u8 cmd)
 {
 	struct nlmsghdr *nlh = req(cmd);
 
-	put_u32(nlh, CHIMNEY_A_DEV_IFINDEX, e->ifindex);
+	put_u32(nlh, CHIMNEY_A_DEV_IFINDEX, net_ifindex);
 	return nlh;
 }
 
@@ -775,9 +564,10 @@ TEST_F(dev, get)
 
 	ASSERT_EQ(0, dev_cmd(e, CHIMNEY_CMD_DEV_GET));
 	ASSERT_EQ(1, answer.n);
-	EXPECT_EQ(e->ifindex, got_u32(CHIMNEY_A_DEV_IFINDEX));
+	EXPECT_EQ(net_ifindex, got_u32(CHIMNEY_A_DEV_IFINDEX));
 	EXPECT_STREQ("chim0", mnl_attr_get_str(got(CHIMNEY_A_DEV_IFNAME)));
-	EXPECT_EQ(e->veth, got_u32(CHIMNEY_A_DEV_LOWER_IFINDEX));
+	EXPECT_EQ(if_nametoindex("veth0"),
+		  got_u32(CHIMNEY_A_DEV_LOWER_IFINDEX));
 	EXPECT_EQ(1000, got_u32(CHIMNEY_A_DEV_HZ));
 	EXPECT_EQ(65536, got_u32(CHIMNEY_A_DEV_MAX_CONNS));
 	EXPECT_EQ(0, got_u32(CHIMNEY_A_DEV_CONNS));
@@ -798,17 +588,17 @@ TEST_F(dev, dump)
 	int i;
 
 	/* Their indexes do not rise in the order of the list. */
-	ASSERT_EQ(0, shell("ip -batch - <<END\n"
-			   "link add v2 index 200 type veth peer name w2\n"
-			   "link add v3 index 300 type veth peer name w3\n"
-			   "link add link v2 name chim2 index 902 type chimney\n"
-			   "link add link v3 name chim3 index 901 type chimney\n"
-			   "END\n"));
+	ASSERT_EQ(0, run("ip -batch - <<END\n"
+			 "link add v2 index 200 type veth peer name w2\n"
+			 "link add v3 index 300 type veth peer name w3\n"
+			 "link add link v2 name chim2 index 902 type chimney\n"
+			 "link add link v3 name chim3 index 901 type chimney\n"
+			 "END\n"));
 	ASSERT_EQ(0, dump(e, CHIMNEY_CMD_DEV_GET));
 	ASSERT_EQ(3, answer.n);
 	EXPECT_FALSE(answer.intr);
 	for (i = 0; i < 3; i++)
-		EXPECT_EQ(i ? 900 + i : e->ifindex,
+		EXPECT_EQ(i ? 900 + i : net_ifindex,
 			  attr_u32(find(answer.reply[i], CHIMNEY_A_DEV_IFINDEX,
 					0)));
 }
@@ -832,7 +622,7 @@ TEST_F(dev, get_refused)
 	REFUSED(nlh, ENODEV, "no such device", attr);
 
 	nlh = req(CHIMNEY_CMD_DEV_GET);
-	attr = put_u32(nlh, CHIMNEY_A_DEV_IFINDEX, e->veth);
+	attr = put_u32(nlh, CHIMNEY_A_DEV_IFINDEX, if_nametoindex("veth0"));
 	REFUSED(nlh, EOPNOTSUPP, "not a chimney device", attr);
 
 	nlh = req(CHIMNEY_CMD_DEV_GET);
@@ -848,7 +638,7 @@ TEST_F(dev, get_refused)
 	REFUSED(nlh, EINVAL, "", attr);
 
 	nlh = nl_req(family, CHIMNEY_CMD_DEV_GET, NLM_F_DUMP);
-	attr = put_u32(nlh, CHIMNEY_A_DEV_IFINDEX, e->ifindex);
+	attr = put_u32(nlh, CHIMNEY_A_DEV_IFINDEX, net_ifindex);
 	REFUSED(nlh, EINVAL, "a dump takes no attributes",
 		dumps_blame() ? attr : NULL);
 }
@@ -1056,7 +846,8 @@ TEST_F(dev, commands_refused)
 		attr = put_u32(nlh, CHIMNEY_A_DEV_IFINDEX, 4711);
 		REFUSED(nlh, ENODEV, "no such device", attr);
 		nlh = req(dev_admin[i]);
-		attr = put_u32(nlh, CHIMNEY_A_DEV_IFINDEX, e->veth);
+		attr = put_u32(nlh, CHIMNEY_A_DEV_IFINDEX,
+			       if_nametoindex("veth0"));
 		REFUSED(nlh, EOPNOTSUPP, "not a chimney device", attr);
 		if (dev_admin[i] == CHIMNEY_CMD_DEV_SET)
 			continue;
@@ -1136,7 +927,7 @@ TEST_F(dev, network_namespace)
 	struct env *e = &self->e;
 	int i;
 
-	ASSERT_EQ(0, setns(e->peer, CLONE_NEWNET));
+	ASSERT_EQ(0, net_enter(net_peer_ns));
 	e->nl = nl_open();
 	ASSERT_NE(NULL, e->nl);
 	EXPECT_EQ(ENODEV, dev_cmd(e, CHIMNEY_CMD_DEV_GET));
@@ -1148,14 +939,14 @@ TEST_F(dev, network_namespace)
 	mnl_socket_close(e->nl);
 
 	/* A device in another namespace than the one below it */
-	ASSERT_EQ(0, setns(e->host, CLONE_NEWNET));
+	ASSERT_EQ(0, net_enter(net_host_ns));
 	e->nl = nl;
-	ASSERT_EQ(0, shell("ip link set chim0 netns /proc/%d/fd/%d",
-			   getpid(), e->peer));
+	ASSERT_EQ(0, run("ip link set chim0 netns /proc/%d/fd/%d", getpid(),
+			 net_peer_ns));
 	EXPECT_EQ(ENODEV, dev_cmd(e, CHIMNEY_CMD_DEV_GET));
-	ASSERT_EQ(0, setns(e->peer, CLONE_NEWNET));
+	ASSERT_EQ(0, net_enter(net_peer_ns));
 	e->nl = nl_open();
-	e->ifindex = if_nametoindex("chim0");
+	net_ifindex = if_nametoindex("chim0");
 	EXPECT_EQ(0, dev_cmd(e, CHIMNEY_CMD_DEV_GET));
 	EXPECT_EQ(NULL, got(CHIMNEY_A_DEV_LOWER_IFINDEX));
 	mnl_socket_close(nl);
@@ -1164,50 +955,45 @@ TEST_F(dev, network_namespace)
 /* Two connections may differ in nothing but the device they are bound to. */
 TEST_F(dev, same_addresses)
 {
-	struct sockaddr_in local = {
-		.sin_family = AF_INET,
-		.sin_port = htons(40000),
-		.sin_addr.s_addr = htonl(0xc0000201),
-	};
 	static const char *const names[] = { "chim0", "v2" };
+	int listener = net_listen(IPV4, true);
+	struct sockaddr_storage ss, local;
 	struct env *e = &self->e;
-	struct sockaddr_storage ss;
-	socklen_t len = address(&ss, AF_INET, true);
+	int third, sk[2], i, one = 1;
+	struct chim_nl_tuple t;
 	struct nlmsghdr *nlh;
 	struct nlattr *attr;
-	int sk[2], i, third, one = 1;
-	struct tuple t;
+	socklen_t len;
 
 	/* Another peer with the same address, behind another device */
-	ASSERT_EQ(0, env_listen(e, AF_INET));
-	third = new_netns();
+	third = net_new();
 	ASSERT_LE(0, third);
-	ASSERT_EQ(0, shell("ip -batch - <<END\n"
-			   "link add w2 type veth peer name v2 netns /proc/%d/fd/%d\n"
-			   "address add 192.0.2.2/24 dev w2\n"
-			   "link set w2 up\n"
-			   "END\n", getpid(), e->host));
-	i = e->peer;
-	e->peer = third;
-	ASSERT_EQ(0, env_listen(e, AF_INET));
-	e->peer = i;
-	ASSERT_EQ(0, shell("ip -batch - <<END\n"
-			   "link set v2 up\n"
-			   "address add 192.0.2.1/32 dev v2\n"
-			   "route add 192.0.2.2/32 dev v2 metric 9\n"
-			   "END\n"));
+	ASSERT_EQ(0, run("ip -batch - <<END\n"
+			 "link add w2 type veth peer name v2 netns /proc/%d/fd/%d\n"
+			 "address add 192.0.2.2/24 dev w2\n"
+			 "link set w2 up\n"
+			 "END\n", getpid(), net_host_ns));
+	len = net_address(IPV4, true, net_port(listener), &ss);
+	listener = net_socket(third, AF_INET, SOCK_STREAM, 0);
+	ASSERT_EQ(0, bind(listener, (void *)&ss, len));
+	ASSERT_EQ(0, listen(listener, 1));
+	ASSERT_EQ(0, run("ip -batch - <<END\n"
+			 "link set v2 up\n"
+			 "address add 192.0.2.1/32 dev v2\n"
+			 "route add 192.0.2.2/32 dev v2 metric 9\n"
+			 "END\n"));
+	net_address(IPV4, false, 40000, &local);
 	for (i = 0; i < 2; i++) {
 		sk[i] = socket(AF_INET, SOCK_STREAM, 0);
 		setsockopt(sk[i], SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 		ASSERT_EQ(0, setsockopt(sk[i], SOL_SOCKET, SO_BINDTODEVICE,
 					names[i], strlen(names[i]) + 1));
-		ASSERT_EQ(0, bind(sk[i], (struct sockaddr *)&local,
-				  sizeof(local)));
-		ASSERT_EQ(0, connect(sk[i], (struct sockaddr *)&ss, len));
+		ASSERT_EQ(0, bind(sk[i], (void *)&local, len));
+		ASSERT_EQ(0, connect(sk[i], (void *)&ss, len));
 	}
-	t = tuple_of(sk[0]);
+	ASSERT_EQ(0, chim_nl_tuple_of(sk[0], &t));
 	nlh = req(CHIMNEY_CMD_CONN_OFFLOAD);
-	attr = put_tuple(nlh, &t, 0);
+	attr = chim_nl_put_tuple(nlh, &t, 0);
 	REFUSED(nlh, ENOTUNIQ, "several connections have these addresses",
 		attr);
 	EXPECT_NE(0, offload(e, sk[0])) TH_LOG("%s", answer.msg);
@@ -1247,16 +1033,16 @@ TEST_F(dev, notifications)
 	struct nlmsghdr *nlh;
 
 	ASSERT_EQ(0, nl_join(nl));
-	ASSERT_EQ(0, setns(e->peer, CLONE_NEWNET));
+	ASSERT_EQ(0, net_enter(net_peer_ns));
 	elsewhere = nl_open();
 	ASSERT_EQ(0, nl_join(elsewhere));
-	ASSERT_EQ(0, setns(e->host, CLONE_NEWNET));
+	ASSERT_EQ(0, net_enter(net_host_ns));
 
 	ASSERT_EQ(0, set_param(e, CHIMNEY_A_DEV_ACK_FREQUENCY, 9));
 	nlh = event(nl, 5000);
 	ASSERT_EQ(CHIMNEY_CMD_DEV_NTF, event_cmd(nlh));
 	EXPECT_EQ(9, attr_u32(find(nlh, CHIMNEY_A_DEV_ACK_FREQUENCY, 0)));
-	EXPECT_EQ(e->ifindex, attr_u32(find(nlh, CHIMNEY_A_DEV_IFINDEX, 0)));
+	EXPECT_EQ(net_ifindex, attr_u32(find(nlh, CHIMNEY_A_DEV_IFINDEX, 0)));
 
 	ASSERT_EQ(ERANGE, set_param(e, CHIMNEY_A_DEV_ACK_FREQUENCY, 0));
 	ASSERT_EQ(0, dev_cmd(e, CHIMNEY_CMD_DEV_PAUSE));
@@ -1283,24 +1069,22 @@ FIXTURE(conn)
 
 FIXTURE_VARIANT(conn)
 {
-	int af;
-	bool mapped;
+	enum kind kind;
 };
 
 FIXTURE_VARIANT_ADD(conn, ipv4)
 {
-	.af = AF_INET,
+	.kind = IPV4,
 };
 
 FIXTURE_VARIANT_ADD(conn, ipv6)
 {
-	.af = AF_INET6,
+	.kind = IPV6,
 };
 
 FIXTURE_VARIANT_ADD(conn, mapped)
 {
-	.af = AF_INET,
-	.mapped = true,
+	.kind = MAPPED,
 };
 
 FIXTURE_SETUP(conn)
@@ -1308,11 +1092,8 @@ FIXTURE_SETUP(conn)
 	struct env *e = &self->e;
 
 	ASSERT_EQ(0, env_setup(e));
-	ASSERT_EQ(0, env_listen(e, variant->af));
-	e->sk = env_connect(e, variant->af, variant->mapped, NULL, &e->far);
-	ASSERT_LE(0, e->sk);
-	ASSERT_LE(0, e->far);
-	ASSERT_EQ(0, ping(e->sk, e->far));
+	ASSERT_EQ(0, pair_open(&e->p, variant->kind));
+	ASSERT_TRUE(echoes(e->p.sk, e->p.peer));
 }
 
 FIXTURE_TEARDOWN(conn)
@@ -1324,28 +1105,30 @@ FIXTURE_TEARDOWN(conn)
 static void check_conn(struct __test_metadata *_metadata, struct env *e,
 		       __u32 id, __u32 place, int line)
 {
-	struct tuple t = tuple_on_wire(e->sk);
+	struct chim_nl_tuple t = tuple_on_wire(&e->p);
 	const struct nlattr *attr;
 
 	ASSERT_EQ(1, answer.n) TH_LOG("line %d: %s", line, answer.msg);
 	EXPECT_EQ(id, got_u32(CHIMNEY_A_CONN_ID));
-	EXPECT_EQ(e->ifindex, got_u32(CHIMNEY_A_CONN_IFINDEX));
+	EXPECT_EQ(net_ifindex, got_u32(CHIMNEY_A_CONN_IFINDEX));
 	EXPECT_EQ(place, got_u32(CHIMNEY_A_CONN_PLACE))
 		TH_LOG("line %d: wrong place", line);
-	EXPECT_EQ(inode_of(e->sk), got_u32(CHIMNEY_A_CONN_INODE));
+	EXPECT_EQ(inode_of(e->p.sk), got_u32(CHIMNEY_A_CONN_INODE));
 	EXPECT_EQ(0, got_u32(CHIMNEY_A_CONN_UID));
 	EXPECT_EQ(t.family, got_u32(CHIMNEY_A_CONN_CONST,
 				    CHIMNEY_A_CONST_FAMILY));
 	attr = got(CHIMNEY_A_CONN_CONST, CHIMNEY_A_CONST_LOCAL_ADDRESS);
-	ASSERT_EQ(t.len, mnl_attr_get_payload_len(attr));
-	EXPECT_EQ(0, memcmp(t.local, mnl_attr_get_payload(attr), t.len));
+	ASSERT_EQ(tuple_len(&t), mnl_attr_get_payload_len(attr));
+	EXPECT_EQ(0, memcmp(t.local, mnl_attr_get_payload(attr),
+			    tuple_len(&t)));
 	attr = got(CHIMNEY_A_CONN_CONST, CHIMNEY_A_CONST_REMOTE_ADDRESS);
-	ASSERT_EQ(t.len, mnl_attr_get_payload_len(attr));
-	EXPECT_EQ(0, memcmp(t.remote, mnl_attr_get_payload(attr), t.len));
+	ASSERT_EQ(tuple_len(&t), mnl_attr_get_payload_len(attr));
+	EXPECT_EQ(0, memcmp(t.remote, mnl_attr_get_payload(attr),
+			    tuple_len(&t)));
 	attr = got(CHIMNEY_A_CONN_CONST, CHIMNEY_A_CONST_LOCAL_PORT);
-	EXPECT_EQ(t.lport, ntohs(mnl_attr_get_u16(attr)));
+	EXPECT_EQ(t.lport, mnl_attr_get_u16(attr));
 	attr = got(CHIMNEY_A_CONN_CONST, CHIMNEY_A_CONST_REMOTE_PORT);
-	EXPECT_EQ(t.rport, ntohs(mnl_attr_get_u16(attr)));
+	EXPECT_EQ(t.rport, mnl_attr_get_u16(attr));
 	EXPECT_EQ(CHIMNEY_TCP_STATE_ESTABLISHED,
 		  got_u32(CHIMNEY_A_CONN_DELEGATED,
 			  CHIMNEY_A_DELEGATED_STATE));
@@ -1359,47 +1142,47 @@ TEST_F(conn, by_fd_and_id)
 	struct env *e = &self->e;
 	__u32 id;
 
-	id = offload(e, e->sk);
+	id = offload(e, e->p.sk);
 	ASSERT_NE(0, id) TH_LOG("%s", answer.msg);
 	IS_CONN(id, NIC);
 	EXPECT_EQ(NULL, got(CHIMNEY_A_CONN_REASON));
 	EXPECT_EQ(1, param(e, CHIMNEY_A_DEV_CONNS));
-	EXPECT_EQ(0, ping(e->sk, e->far));
+	EXPECT_TRUE(echoes(e->p.sk, e->p.peer));
 	EXPECT_EQ(0, conn_cmd(e, CHIMNEY_CMD_CONN_GET, id));
 	IS_CONN(id, NIC);
 	EXPECT_EQ(0, update(e, id, CHIMNEY_A_CACHED_KA_TIMEOUT, 5000));
 	IS_CONN(id, NIC);
 	EXPECT_EQ(5000, cached_u32(KA_TIMEOUT));
-	EXPECT_EQ(0, ping(e->sk, e->far));
+	EXPECT_TRUE(echoes(e->p.sk, e->p.peer));
 	EXPECT_EQ(0, conn_cmd(e, CHIMNEY_CMD_CONN_TERMINATE, id));
 	IS_CONN(id, HOST);
 	EXPECT_EQ(CHIMNEY_REASON_HOST, got_u32(CHIMNEY_A_CONN_REASON));
-	EXPECT_EQ(0, ping(e->sk, e->far));
+	EXPECT_TRUE(echoes(e->p.sk, e->p.peer));
 	EXPECT_EQ(0, param(e, CHIMNEY_A_DEV_CONNS));
-	EXPECT_EQ(5, get_opt(e->sk, IPPROTO_TCP, TCP_KEEPIDLE));
+	EXPECT_EQ(5, get_int(e->p.sk, IPPROTO_TCP, TCP_KEEPIDLE));
 }
 
 TEST_F(conn, by_addresses)
 {
 	struct env *e = &self->e;
-	struct tuple forms[2];
+	struct chim_nl_tuple forms[2];
 	struct nlmsghdr *nlh;
 	struct nlattr *nest;
 	__u32 id;
 	int i;
 
 	/* As the socket has them, and as they are on the wire */
-	forms[0] = tuple_of(e->sk);
-	forms[1] = tuple_on_wire(e->sk);
+	forms[0] = e->p.tuple;
+	forms[1] = tuple_on_wire(&e->p);
 	for (i = 0; i < 2; i++) {
 		nlh = req(CHIMNEY_CMD_CONN_OFFLOAD);
-		put_tuple(nlh, &forms[i], 0);
+		chim_nl_put_tuple(nlh, &forms[i], 0);
 		ASSERT_EQ(0, ask(e->nl, nlh)) TH_LOG("%s", answer.msg);
 		id = got_u32(CHIMNEY_A_CONN_ID);
 		IS_CONN(id, NIC);
 
 		nlh = req(CHIMNEY_CMD_CONN_GET);
-		put_tuple(nlh, &forms[i], 0);
+		chim_nl_put_tuple(nlh, &forms[i], 0);
 		ASSERT_EQ(0, ask(e->nl, nlh)) TH_LOG("%s", answer.msg);
 		IS_CONN(id, NIC);
 
@@ -1407,37 +1190,44 @@ TEST_F(conn, by_addresses)
 		nest = mnl_attr_nest_start(nlh, CHIMNEY_A_CONN_CACHED);
 		put_u32(nlh, CHIMNEY_A_CACHED_KA_PROBE_COUNT, 3);
 		mnl_attr_nest_end(nlh, nest);
-		put_tuple(nlh, &forms[i], 0);
+		chim_nl_put_tuple(nlh, &forms[i], 0);
 		ASSERT_EQ(0, ask(e->nl, nlh)) TH_LOG("%s", answer.msg);
 		IS_CONN(id, NIC);
 		EXPECT_EQ(3, cached_u32(KA_PROBE_COUNT));
 
-		EXPECT_EQ(0, ping(e->sk, e->far));
+		EXPECT_TRUE(echoes(e->p.sk, e->p.peer));
 		nlh = req(CHIMNEY_CMD_CONN_TERMINATE);
-		put_tuple(nlh, &forms[i], 0);
+		chim_nl_put_tuple(nlh, &forms[i], 0);
 		ASSERT_EQ(0, ask(e->nl, nlh)) TH_LOG("%s", answer.msg);
 		IS_CONN(id, HOST);
-		EXPECT_EQ(0, ping(e->sk, e->far));
+		EXPECT_TRUE(echoes(e->p.sk, e->p.peer));
 	}
 }
 
 /* A socket bound to a device is found without naming the device. */
 TEST_F(conn, bound_to_device)
 {
+	int family = variant->kind == IPV4 ? AF_INET : AF_INET6;
+	int listener = net_listen(variant->kind, true);
 	struct env *e = &self->e;
+	struct sockaddr_storage ss;
 	struct nlmsghdr *nlh;
-	struct tuple t;
+	socklen_t len;
 
-	close(e->sk);
-	close(e->far);
-	e->sk = env_connect(e, variant->af, variant->mapped, "chim0", &e->far);
-	ASSERT_LE(0, e->sk);
-	t = tuple_of(e->sk);
+	pair_close(&e->p);
+	len = net_address(variant->kind, true, net_port(listener), &ss);
+	e->p.sk = net_socket(net_host_ns, family, SOCK_STREAM, 0);
+	ASSERT_EQ(0, setsockopt(e->p.sk, SOL_SOCKET, SO_BINDTODEVICE, "chim0",
+				sizeof("chim0")));
+	ASSERT_EQ(0, connect(e->p.sk, (void *)&ss, len));
+	e->p.peer = accept(listener, NULL, NULL);
+	ASSERT_LE(0, e->p.peer);
+	ASSERT_EQ(0, chim_nl_tuple_of(e->p.sk, &e->p.tuple));
 	nlh = req(CHIMNEY_CMD_CONN_OFFLOAD);
-	put_tuple(nlh, &t, 0);
+	chim_nl_put_tuple(nlh, &e->p.tuple, 0);
 	ASSERT_EQ(0, ask(e->nl, nlh)) TH_LOG("%s", answer.msg);
 	IS_CONN(got_u32(CHIMNEY_A_CONN_ID), NIC);
-	EXPECT_EQ(0, ping(e->sk, e->far));
+	EXPECT_TRUE(echoes(e->p.sk, e->p.peer));
 }
 
 TEST_F(conn, cached_at_offload)
@@ -1447,7 +1237,7 @@ TEST_F(conn, cached_at_offload)
 	struct nlattr *nest;
 
 	nlh = req(CHIMNEY_CMD_CONN_OFFLOAD);
-	put_u32(nlh, CHIMNEY_A_CONN_FD, e->sk);
+	put_u32(nlh, CHIMNEY_A_CONN_FD, e->p.sk);
 	nest = mnl_attr_nest_start(nlh, CHIMNEY_A_CONN_CACHED);
 	put_flags(nlh, CHIMNEY_CACHED_FLAG_KEEP_ALIVE |
 		  CHIMNEY_CACHED_FLAG_KEEP_ALIVE_RESTART,
@@ -1464,11 +1254,11 @@ TEST_F(conn, cached_at_offload)
 	EXPECT_EQ(60000, cached_u32(KA_TIMEOUT));
 	EXPECT_EQ(7000, cached_u32(KA_INTERVAL));
 	EXPECT_EQ(4, cached_u32(KA_PROBE_COUNT));
-	EXPECT_EQ(1, get_opt(e->sk, SOL_SOCKET, SO_KEEPALIVE));
-	EXPECT_EQ(1, get_opt(e->sk, IPPROTO_TCP, TCP_NODELAY));
-	EXPECT_EQ(60, get_opt(e->sk, IPPROTO_TCP, TCP_KEEPIDLE));
-	EXPECT_EQ(7, get_opt(e->sk, IPPROTO_TCP, TCP_KEEPINTVL));
-	EXPECT_EQ(4, get_opt(e->sk, IPPROTO_TCP, TCP_KEEPCNT));
+	EXPECT_EQ(1, get_int(e->p.sk, SOL_SOCKET, SO_KEEPALIVE));
+	EXPECT_EQ(1, get_int(e->p.sk, IPPROTO_TCP, TCP_NODELAY));
+	EXPECT_EQ(60, get_int(e->p.sk, IPPROTO_TCP, TCP_KEEPIDLE));
+	EXPECT_EQ(7, get_int(e->p.sk, IPPROTO_TCP, TCP_KEEPINTVL));
+	EXPECT_EQ(4, get_int(e->p.sk, IPPROTO_TCP, TCP_KEEPCNT));
 }
 
 TEST_F(conn, update_each)
@@ -1491,7 +1281,7 @@ TEST_F(conn, update_each)
 	__u32 id;
 	int i, j;
 
-	id = offload(e, e->sk);
+	id = offload(e, e->p.sk);
 	ASSERT_NE(0, id) TH_LOG("%s", answer.msg);
 	for (i = 0; i < ARRAY_SIZE(params); i++) {
 		for (j = 0; j < ARRAY_SIZE(params[i].vals); j++) {
@@ -1512,7 +1302,7 @@ TEST_F(conn, update_each)
 			  got_u32(CHIMNEY_A_CONN_CACHED, params[i].type))
 			TH_LOG("attribute %d", params[i].type);
 
-	if (variant->af == AF_INET) {
+	if (variant->kind != IPV6) {
 		EXPECT_EQ(NULL, got(CHIMNEY_A_CONN_CACHED,
 				    CHIMNEY_A_CACHED_FLOW_LABEL));
 	} else {
@@ -1521,7 +1311,7 @@ TEST_F(conn, update_each)
 		EXPECT_EQ(htonl(0xfffff), cached_u32(FLOW_LABEL));
 	}
 	EXPECT_EQ(0, update(e, id, CHIMNEY_A_CACHED_TTL_OR_HOP_LIMIT, 63));
-	EXPECT_EQ(0, ping(e->sk, e->far));
+	EXPECT_TRUE(echoes(e->p.sk, e->p.peer));
 }
 
 /* Flags not selected stay; triggers are never shown [BLD-42]. */
@@ -1536,7 +1326,7 @@ TEST_F(conn, flags)
 	struct env *e = &self->e;
 	__u32 id;
 
-	id = offload(e, e->sk);
+	id = offload(e, e->p.sk);
 	ASSERT_NE(0, id) TH_LOG("%s", answer.msg);
 	EXPECT_EQ(shown | nagle, cached_flags());
 	EXPECT_EQ(0, update_flags(e, id, ka, ka));
@@ -1549,8 +1339,8 @@ TEST_F(conn, flags)
 	EXPECT_EQ(shown | ka, cached_flags());
 	EXPECT_EQ(0, update_flags(e, id, nagle, ka | nagle));
 	EXPECT_EQ(shown | nagle, cached_flags());
-	EXPECT_EQ(0, get_opt(e->sk, SOL_SOCKET, SO_KEEPALIVE));
-	EXPECT_EQ(0, get_opt(e->sk, IPPROTO_TCP, TCP_NODELAY));
+	EXPECT_EQ(0, get_int(e->p.sk, SOL_SOCKET, SO_KEEPALIVE));
+	EXPECT_EQ(0, get_int(e->p.sk, IPPROTO_TCP, TCP_NODELAY));
 }
 
 /* Remaining times: never more than the whole, never 0 unless due, all ones if
@@ -1565,7 +1355,7 @@ TEST_F(conn, ticks)
 	__u32 id, left;
 	int i;
 
-	id = offload(e, e->sk);
+	id = offload(e, e->p.sk);
 	ASSERT_NE(0, id) TH_LOG("%s", answer.msg);
 	EXPECT_EQ(CHIMNEY_TIMER_IDLE,
 		  got_u32(CHIMNEY_A_CONN_DELEGATED,
@@ -1595,13 +1385,13 @@ TEST_F(conn, ticks)
 	ASSERT_EQ(0, conn_cmd(e, CHIMNEY_CMD_CONN_TERMINATE, id));
 	ASSERT_EQ(0, set_param(e, CHIMNEY_A_DEV_HZ, 10));
 	nlh = req(CHIMNEY_CMD_CONN_OFFLOAD);
-	put_u32(nlh, CHIMNEY_A_CONN_FD, e->sk);
+	put_u32(nlh, CHIMNEY_A_CONN_FD, e->p.sk);
 	nest = mnl_attr_nest_start(nlh, CHIMNEY_A_CONN_CACHED);
 	put_u32(nlh, CHIMNEY_A_CACHED_KA_TIMEOUT, 30);
 	mnl_attr_nest_end(nlh, nest);
 	ASSERT_EQ(0, ask(e->nl, nlh)) TH_LOG("%s", answer.msg);
 	EXPECT_EQ(30, cached_u32(KA_TIMEOUT));
-	EXPECT_EQ(3, get_opt(e->sk, IPPROTO_TCP, TCP_KEEPIDLE));
+	EXPECT_EQ(3, get_int(e->p.sk, IPPROTO_TCP, TCP_KEEPIDLE));
 }
 
 /* ---- refusals ----------------------------------------------------------- */
@@ -1630,19 +1420,18 @@ TEST_F(conn, which_refused)
 	struct env *e = &self->e;
 	struct nlattr *attr;
 	struct nlmsghdr *nlh;
-	struct tuple t = tuple_of(e->sk);
 	__u32 id;
 	int i;
 
-	id = offload(e, e->sk);
+	id = offload(e, e->p.sk);
 	ASSERT_NE(0, id) TH_LOG("%s", answer.msg);
 	for (i = 0; i < ARRAY_SIZE(conn_cmds); i++) {
 		if (conn_cmds[i] == CHIMNEY_CMD_CONN_OFFLOAD) {
 			MISSES(conn_req(conn_cmds[i]), EINVAL,
 			       "fd or addresses needed", CHIMNEY_A_CONN_FD);
 			nlh = conn_req(conn_cmds[i]);
-			put_u32(nlh, CHIMNEY_A_CONN_FD, e->sk);
-			attr = put_tuple(nlh, &t, 0);
+			put_u32(nlh, CHIMNEY_A_CONN_FD, e->p.sk);
+			attr = chim_nl_put_tuple(nlh, &e->p.tuple, 0);
 			REFUSED(nlh, EINVAL, "either fd or addresses", attr);
 			nlh = conn_req(conn_cmds[i]);
 			attr = put_u32(nlh, CHIMNEY_A_CONN_ID, id);
@@ -1653,7 +1442,7 @@ TEST_F(conn, which_refused)
 		       "id or addresses needed", CHIMNEY_A_CONN_ID);
 		nlh = conn_req(conn_cmds[i]);
 		put_u32(nlh, CHIMNEY_A_CONN_ID, id);
-		attr = put_tuple(nlh, &t, 0);
+		attr = chim_nl_put_tuple(nlh, &e->p.tuple, 0);
 		REFUSED(nlh, EINVAL, "either id or addresses", attr);
 		nlh = conn_req(conn_cmds[i]);
 		attr = put_u32(nlh, CHIMNEY_A_CONN_ID, 0);
@@ -1665,7 +1454,7 @@ TEST_F(conn, which_refused)
 		attr = put_u32(nlh, CHIMNEY_A_CONN_ID, 0xffffffff);
 		REFUSED(nlh, ENOENT, "no such connection", attr);
 		nlh = conn_req(conn_cmds[i]);
-		attr = put_u32(nlh, CHIMNEY_A_CONN_FD, e->sk);
+		attr = put_u32(nlh, CHIMNEY_A_CONN_FD, e->p.sk);
 		REFUSED(nlh, EINVAL, "", attr);
 		nlh = conn_req(conn_cmds[i]);
 		put_u32(nlh, CHIMNEY_A_CONN_ID, id);
@@ -1684,16 +1473,25 @@ TEST_F(conn, which_refused)
 		attr = put_u32(nlh, CHIMNEY_A_CONN_ID, id);
 		REFUSED(nlh, ENOENT, "no such connection", attr);
 		nlh = conn_req(conn_cmds[i]);
-		attr = put_tuple(nlh, &t, 0);
+		attr = chim_nl_put_tuple(nlh, &e->p.tuple, 0);
 		REFUSED(nlh, ENOENT, "connection is not offloaded", attr);
 	}
-	EXPECT_EQ(0, ping(e->sk, e->far));
+	EXPECT_TRUE(echoes(e->p.sk, e->p.peer));
+}
+
+/* To one that the addresses in the nest are not of. */
+static struct nlattr *set_family(struct nlattr *nest, __u32 family)
+{
+	struct nlattr *attr = mnl_attr_get_payload(nest);
+
+	memcpy(mnl_attr_get_payload(attr), &family, sizeof(family));
+	return attr;
 }
 
 TEST_F(conn, addresses_refused)
 {
 	struct env *e = &self->e;
-	struct tuple t = tuple_on_wire(e->sk), bad;
+	struct chim_nl_tuple t = tuple_on_wire(&e->p), bad;
 	struct nlattr *attr, *nest;
 	struct nlmsghdr *nlh;
 	int i, j;
@@ -1702,7 +1500,7 @@ TEST_F(conn, addresses_refused)
 		for (j = CHIMNEY_A_CONST_FAMILY;
 		     j <= CHIMNEY_A_CONST_REMOTE_PORT; j++) {
 			nlh = conn_req(conn_cmds[i]);
-			put_tuple(nlh, &t, j);
+			chim_nl_put_tuple(nlh, &t, j);
 			MISSES(nlh, EINVAL,
 			       "family, both addresses and both ports needed",
 			       j);
@@ -1710,35 +1508,35 @@ TEST_F(conn, addresses_refused)
 	}
 
 	bad = t;
-	bad.lport ^= 1;
+	bad.lport ^= htons(1);
 	nlh = req(CHIMNEY_CMD_CONN_OFFLOAD);
-	attr = put_tuple(nlh, &bad, 0);
+	attr = chim_nl_put_tuple(nlh, &bad, 0);
 	REFUSED(nlh, ENOENT, "no connection has these addresses", attr);
 	bad = t;
 	bad.remote[3] ^= 1;
 	nlh = req(CHIMNEY_CMD_CONN_GET);
-	attr = put_tuple(nlh, &bad, 0);
+	attr = chim_nl_put_tuple(nlh, &bad, 0);
 	REFUSED(nlh, ENOENT, "no connection has these addresses", attr);
 
 	/* Lengths: 5 and 8 bytes, then those of the other family */
 	for (i = 5; i <= 20; i += 3) {
-		if (i == t.len)
+		if (i == tuple_len(&t))
 			continue;
 		nlh = req(CHIMNEY_CMD_CONN_OFFLOAD);
 		nest = mnl_attr_nest_start(nlh, CHIMNEY_A_CONN_CONST);
 		put_u32(nlh, CHIMNEY_A_CONST_FAMILY, t.family);
 		attr = put(nlh, CHIMNEY_A_CONST_LOCAL_ADDRESS, t.local, i);
-		put(nlh, CHIMNEY_A_CONST_REMOTE_ADDRESS, t.remote, t.len);
-		put_be16(nlh, CHIMNEY_A_CONST_LOCAL_PORT, t.lport);
-		put_be16(nlh, CHIMNEY_A_CONST_REMOTE_PORT, t.rport);
+		put(nlh, CHIMNEY_A_CONST_REMOTE_ADDRESS, t.remote,
+		    tuple_len(&t));
+		mnl_attr_put_u16(nlh, CHIMNEY_A_CONST_LOCAL_PORT, t.lport);
+		mnl_attr_put_u16(nlh, CHIMNEY_A_CONST_REMOTE_PORT, t.rport);
 		mnl_attr_nest_end(nlh, nest);
 		REFUSED(nlh, i > 16 ? ERANGE : EINVAL,
 			i > 16 ? "" : "length of address", attr);
 	}
-	bad = t;
-	bad.family = t.family == AF_INET ? AF_INET6 : AF_INET;
 	nlh = req(CHIMNEY_CMD_CONN_GET);
-	nest = put_tuple(nlh, &bad, 0);
+	nest = chim_nl_put_tuple(nlh, &t, 0);
+	set_family(nest, t.family == AF_INET ? AF_INET6 : AF_INET);
 	mnl_attr_for_each_nested(attr, nest) {
 		if (mnl_attr_get_type(attr) == CHIMNEY_A_CONST_LOCAL_ADDRESS)
 			break;
@@ -1749,10 +1547,8 @@ TEST_F(conn, addresses_refused)
 		static const __u32 families[] = { 0, 1, 3, 11 };
 
 		nlh = req(CHIMNEY_CMD_CONN_GET);
-		bad = t;
-		bad.family = families[i];
-		nest = put_tuple(nlh, &bad, 0);
-		attr = mnl_attr_get_payload(nest);
+		nest = chim_nl_put_tuple(nlh, &t, 0);
+		attr = set_family(nest, families[i]);
 		REFUSED(nlh, ERANGE, i == 2 ? "AF_INET or AF_INET6" :
 			"out of range", attr);
 	}
@@ -1761,7 +1557,7 @@ TEST_F(conn, addresses_refused)
 	bad = t;
 	bad.rport = 0;
 	nlh = req(CHIMNEY_CMD_CONN_GET);
-	nest = put_tuple(nlh, &bad, 0);
+	nest = chim_nl_put_tuple(nlh, &bad, 0);
 	mnl_attr_for_each_nested(attr, nest) {
 		if (mnl_attr_get_type(attr) == CHIMNEY_A_CONST_REMOTE_PORT)
 			break;
@@ -1769,12 +1565,12 @@ TEST_F(conn, addresses_refused)
 	REFUSED(nlh, ERANGE, "out of range", attr);
 
 	/* One address is IPv4, the other is not. */
-	bad = (struct tuple) { .family = AF_INET6, .len = 16, .lport = 1,
-			       .rport = 1 };
+	bad = (struct chim_nl_tuple) { .family = AF_INET6, .lport = htons(1),
+				       .rport = htons(1) };
 	inet_pton(AF_INET6, "::ffff:192.0.2.1", bad.local);
 	inet_pton(AF_INET6, "2001:db8::2", bad.remote);
 	nlh = req(CHIMNEY_CMD_CONN_GET);
-	nest = put_tuple(nlh, &bad, 0);
+	nest = chim_nl_put_tuple(nlh, &bad, 0);
 	mnl_attr_for_each_nested(attr, nest) {
 		if (mnl_attr_get_type(attr) == CHIMNEY_A_CONST_REMOTE_ADDRESS)
 			break;
@@ -1790,17 +1586,18 @@ TEST_F(conn, addresses_refused)
 
 	/* Not a nest */
 	nlh = req(CHIMNEY_CMD_CONN_GET);
-	attr = put_tuple(nlh, &t, 0);
+	attr = chim_nl_put_tuple(nlh, &t, 0);
 	attr->nla_type &= ~NLA_F_NESTED;
 	REFUSED(nlh, EINVAL, "", attr);
 }
 
 TEST_F(conn, socket_refused)
 {
+	int family = variant->kind == IPV6 ? AF_INET6 : AF_INET;
 	struct env *e = &self->e;
 	struct nlmsghdr *nlh;
 	struct nlattr *attr;
-	struct tuple t;
+	struct pair p;
 	int fds[6], i;
 	char c;
 	static const struct {
@@ -1817,10 +1614,10 @@ TEST_F(conn, socket_refused)
 
 	fds[0] = -1;
 	fds[1] = open("/dev/null", O_RDONLY);
-	fds[2] = socket(variant->af, SOCK_DGRAM, 0);
+	fds[2] = socket(family, SOCK_DGRAM, 0);
 	fds[3] = socket(AF_UNIX, SOCK_STREAM, 0);
-	fds[4] = e->far;
-	fds[5] = e->listener;
+	fds[4] = e->p.peer;
+	fds[5] = net_listen(variant->kind, true);
 	for (i = 0; i < ARRAY_SIZE(want); i++) {
 		nlh = req(CHIMNEY_CMD_CONN_OFFLOAD);
 		attr = put_u32(nlh, CHIMNEY_A_CONN_FD, fds[i]);
@@ -1828,14 +1625,14 @@ TEST_F(conn, socket_refused)
 	}
 
 	/* Twice */
-	ASSERT_NE(0, offload(e, e->sk)) TH_LOG("%s", answer.msg);
-	EXPECT_EQ(0, offload(e, e->sk));
+	ASSERT_NE(0, offload(e, e->p.sk)) TH_LOG("%s", answer.msg);
+	EXPECT_EQ(0, offload(e, e->p.sk));
 	EXPECT_EQ(0, answer.n);
 	EXPECT_NE('\0', answer.msg[0]);
 	EXPECT_EQ(0, dev_cmd(e, CHIMNEY_CMD_DEV_UPLOAD_ALL));
 
 	/* Not connected; listening */
-	i = socket(variant->af, SOCK_STREAM, 0);
+	i = socket(family, SOCK_STREAM, 0);
 	EXPECT_EQ(0, offload(e, i));
 	EXPECT_NE('\0', answer.msg[0]);
 	ASSERT_EQ(0, listen(i, 1));
@@ -1844,38 +1641,36 @@ TEST_F(conn, socket_refused)
 	close(i);
 
 	/* A connection that does not run over a chimney device */
-	ASSERT_EQ(0, setns(e->peer, CLONE_NEWNET));
+	ASSERT_EQ(0, net_enter(net_peer_ns));
 	mnl_socket_close(e->nl);
 	e->nl = nl_open();
-	EXPECT_EQ(0, offload(e, e->far));
+	EXPECT_EQ(0, offload(e, e->p.peer));
 	EXPECT_NE('\0', answer.msg[0]);
 	mnl_socket_close(e->nl);
-	ASSERT_EQ(0, setns(e->host, CLONE_NEWNET));
+	ASSERT_EQ(0, net_enter(net_host_ns));
 	e->nl = nl_open();
 
 	/* Paused, full */
 	ASSERT_EQ(0, dev_cmd(e, CHIMNEY_CMD_DEV_PAUSE));
-	EXPECT_EQ(0, offload(e, e->sk));
+	EXPECT_EQ(0, offload(e, e->p.sk));
 	EXPECT_NE('\0', answer.msg[0]);
 	ASSERT_EQ(0, dev_cmd(e, CHIMNEY_CMD_DEV_RESUME));
 	ASSERT_EQ(0, set_param(e, CHIMNEY_A_DEV_MAX_CONNS, 1));
-	ASSERT_NE(0, offload(e, e->sk)) TH_LOG("%s", answer.msg);
-	i = env_connect(e, variant->af, variant->mapped, NULL, &fds[0]);
-	ASSERT_LE(0, i);
-	EXPECT_EQ(0, offload(e, i));
+	ASSERT_NE(0, offload(e, e->p.sk)) TH_LOG("%s", answer.msg);
+	ASSERT_EQ(0, pair_open(&p, variant->kind));
+	EXPECT_EQ(0, offload(e, p.sk));
 	EXPECT_EQ(ENOSPC, answer.err);
 	EXPECT_NE('\0', answer.msg[0]);
-	EXPECT_EQ(0, ping(i, fds[0]));
+	EXPECT_TRUE(echoes(p.sk, p.peer));
 
 	/* Past its end: TIME_WAIT */
-	t = tuple_of(i);
-	shutdown(i, SHUT_WR);
-	EXPECT_EQ(0, recv(fds[0], &c, 1, 0));
-	close(fds[0]);
-	EXPECT_EQ(0, recv(i, &c, 1, 0));
-	close(i);
+	shutdown(p.sk, SHUT_WR);
+	EXPECT_EQ(0, recv(p.peer, &c, 1, 0));
+	close(p.peer);
+	EXPECT_EQ(0, recv(p.sk, &c, 1, 0));
+	close(p.sk);
 	nlh = req(CHIMNEY_CMD_CONN_OFFLOAD);
-	attr = put_tuple(nlh, &t, 0);
+	attr = chim_nl_put_tuple(nlh, &p.tuple, 0);
 	REFUSED(nlh, EINVAL, "not an established connection", attr);
 }
 
@@ -1923,7 +1718,7 @@ TEST_F(conn, cached_refused)
 		__u32 val;
 
 		if (!round) {
-			id = offload(e, e->sk);
+			id = offload(e, e->p.sk);
 			ASSERT_NE(0, id) TH_LOG("%s", answer.msg);
 			val = id;
 		} else {
@@ -1931,7 +1726,7 @@ TEST_F(conn, cached_refused)
 					      id));
 			cmd = CHIMNEY_CMD_CONN_OFFLOAD;
 			key = CHIMNEY_A_CONN_FD;
-			val = e->sk;
+			val = e->p.sk;
 		}
 		for (i = 0; i < ARRAY_SIZE(bad); i++) {
 			nlh = req(cmd);
@@ -1941,7 +1736,7 @@ TEST_F(conn, cached_refused)
 			attr = put_u32(nlh, bad[i].type, bad[i].val);
 			mnl_attr_nest_end(nlh, nest);
 			if (bad[i].type == CHIMNEY_A_CACHED_FLOW_LABEL &&
-			    variant->af == AF_INET6) {
+			    variant->kind == IPV6) {
 				__u32 big = htonl(0x100000);
 
 				memcpy(mnl_attr_get_payload(attr), &big, 4);
@@ -1986,10 +1781,10 @@ TEST_F(conn, cached_refused)
 			REFUSED(nlh, ERANGE, "time is too long", attr);
 		}
 		ASSERT_EQ(0, set_param(e, CHIMNEY_A_DEV_HZ, 1000));
-		EXPECT_EQ(0, ping(e->sk, e->far));
+		EXPECT_TRUE(echoes(e->p.sk, e->p.peer));
 	}
 
-	ASSERT_NE(0, id = offload(e, e->sk)) TH_LOG("%s", answer.msg);
+	ASSERT_NE(0, id = offload(e, e->p.sk)) TH_LOG("%s", answer.msg);
 	nlh = req(CHIMNEY_CMD_CONN_UPDATE);
 	put_u32(nlh, CHIMNEY_A_CONN_ID, id);
 	MISSES(nlh, EINVAL, "nothing to change", CHIMNEY_A_CONN_CACHED);
@@ -2026,7 +1821,7 @@ static void conn_as_nobody(struct env *e)
 	CHILD(update(e, the_id, CHIMNEY_A_CACHED_KA_TIMEOUT, 1) == EPERM);
 	CHILD(conn_cmd(e, CHIMNEY_CMD_CONN_TERMINATE, the_id) == EPERM);
 	nlh = req(CHIMNEY_CMD_CONN_OFFLOAD);
-	put_u32(nlh, CHIMNEY_A_CONN_FD, e->sk);
+	put_u32(nlh, CHIMNEY_A_CONN_FD, e->p.sk);
 	CHILD(ask(e->nl, nlh) == EPERM);
 }
 
@@ -2034,7 +1829,7 @@ TEST_F(conn, unprivileged)
 {
 	struct env *e = &self->e;
 
-	the_id = offload(e, e->sk);
+	the_id = offload(e, e->p.sk);
 	ASSERT_NE(0, the_id) TH_LOG("%s", answer.msg);
 	EXPECT_EQ(0, in_child(e, conn_as_nobody, true));
 	EXPECT_EQ(0, conn_cmd(e, CHIMNEY_CMD_CONN_GET, the_id));
@@ -2045,26 +1840,25 @@ TEST_F(conn, unprivileged)
 
 TEST_F(conn, network_namespace)
 {
-	struct tuple t = tuple_of(self->e.sk);
 	struct mnl_socket *nl = self->e.nl;
 	struct env *e = &self->e;
 	struct nlmsghdr *nlh;
 	__u32 id;
 
-	id = offload(e, e->sk);
+	id = offload(e, e->p.sk);
 	ASSERT_NE(0, id) TH_LOG("%s", answer.msg);
-	ASSERT_EQ(0, setns(e->peer, CLONE_NEWNET));
+	ASSERT_EQ(0, net_enter(net_peer_ns));
 	e->nl = nl_open();
 	EXPECT_EQ(ENOENT, conn_cmd(e, CHIMNEY_CMD_CONN_GET, id));
 	EXPECT_EQ(ENOENT, update(e, id, CHIMNEY_A_CACHED_KA_TIMEOUT, 1));
 	EXPECT_EQ(ENOENT, conn_cmd(e, CHIMNEY_CMD_CONN_TERMINATE, id));
 	nlh = req(CHIMNEY_CMD_CONN_TERMINATE);
-	put_tuple(nlh, &t, 0);
+	chim_nl_put_tuple(nlh, &e->p.tuple, 0);
 	EXPECT_EQ(ENOENT, ask(e->nl, nlh));
 	EXPECT_EQ(0, dump(e, CHIMNEY_CMD_CONN_GET));
 	EXPECT_EQ(0, answer.n);
 	mnl_socket_close(e->nl);
-	ASSERT_EQ(0, setns(e->host, CLONE_NEWNET));
+	ASSERT_EQ(0, net_enter(net_host_ns));
 	e->nl = nl;
 	EXPECT_EQ(0, conn_cmd(e, CHIMNEY_CMD_CONN_GET, id));
 	IS_CONN(id, NIC);
@@ -2075,11 +1869,11 @@ TEST_F(conn, owner)
 	struct env *e = &self->e;
 	__u32 id;
 
-	ASSERT_EQ(0, fchown(e->sk, NOBODY, NOBODY));
-	id = offload(e, e->sk);
+	ASSERT_EQ(0, fchown(e->p.sk, NOBODY, NOBODY));
+	id = offload(e, e->p.sk);
 	ASSERT_NE(0, id) TH_LOG("%s", answer.msg);
 	EXPECT_EQ(NOBODY, got_u32(CHIMNEY_A_CONN_UID));
-	EXPECT_EQ(inode_of(e->sk), got_u32(CHIMNEY_A_CONN_INODE));
+	EXPECT_EQ(inode_of(e->p.sk), got_u32(CHIMNEY_A_CONN_INODE));
 }
 
 TEST_F(conn, notifications)
@@ -2091,14 +1885,14 @@ TEST_F(conn, notifications)
 	int i;
 
 	ASSERT_EQ(0, nl_join(nl));
-	ASSERT_EQ(0, setns(e->peer, CLONE_NEWNET));
+	ASSERT_EQ(0, net_enter(net_peer_ns));
 	elsewhere = nl_open();
 	ASSERT_EQ(0, nl_join(elsewhere));
-	ASSERT_EQ(0, setns(e->host, CLONE_NEWNET));
+	ASSERT_EQ(0, net_enter(net_host_ns));
 
 	/* By terminate, then by upload-all */
 	for (i = 0; i < 2; i++) {
-		id = offload(e, e->sk);
+		id = offload(e, e->p.sk);
 		ASSERT_NE(0, id) TH_LOG("%s", answer.msg);
 		nlh = event(nl, 5000);
 		ASSERT_EQ(CHIMNEY_CMD_CONN_OFFLOAD_NTF, event_cmd(nlh));
@@ -2116,7 +1910,7 @@ TEST_F(conn, notifications)
 
 		ASSERT_EQ(ERANGE, update(e, id, CHIMNEY_A_CACHED_KA_TIMEOUT,
 					 0));
-		EXPECT_EQ(0, offload(e, e->sk));
+		EXPECT_EQ(0, offload(e, e->p.sk));
 		EXPECT_EQ(NULL, event(nl, 0));
 
 		ASSERT_EQ(0, i ? dev_cmd(e, CHIMNEY_CMD_DEV_UPLOAD_ALL) :
@@ -2143,8 +1937,7 @@ TEST_F(conn, notifications)
 FIXTURE(many)
 {
 	struct env e;
-	int sk[MANY];
-	int far[MANY];
+	struct pair p[MANY];
 	__u32 id[MANY];
 };
 
@@ -2154,12 +1947,9 @@ FIXTURE_SETUP(many)
 	int i;
 
 	ASSERT_EQ(0, env_setup(e));
-	ASSERT_EQ(0, env_listen(e, AF_INET));
 	for (i = 0; i < MANY; i++) {
-		self->sk[i] = env_connect(e, AF_INET, false, NULL,
-					  &self->far[i]);
-		ASSERT_LE(0, self->sk[i]);
-		self->id[i] = offload(e, self->sk[i]);
+		ASSERT_EQ(0, pair_open(&self->p[i], IPV4));
+		self->id[i] = offload(e, self->p[i].sk);
 		ASSERT_NE(0, self->id[i]) TH_LOG("%s", answer.msg);
 	}
 }
@@ -2168,10 +1958,8 @@ FIXTURE_TEARDOWN(many)
 {
 	int i;
 
-	for (i = 0; i < MANY; i++) {
-		close(self->sk[i]);
-		close(self->far[i]);
-	}
+	for (i = 0; i < MANY; i++)
+		pair_close(&self->p[i]);
 	env_teardown(&self->e);
 }
 
@@ -2258,7 +2046,7 @@ TEST_F(many, dump_under_churn)
 			EXPECT_EQ(0, conn_cmd(e, CHIMNEY_CMD_CONN_TERMINATE,
 					      self->id[victim]));
 			if (n & 2)
-				EXPECT_NE(0, offload(e, self->sk[victim]));
+				EXPECT_NE(0, offload(e, self->p[victim].sk));
 		}
 	} while (rc == 1);
 	EXPECT_EQ(0, rc);
@@ -2291,7 +2079,7 @@ TEST_F(many, upload_all)
 	EXPECT_EQ(0, dump(e, CHIMNEY_CMD_CONN_GET));
 	EXPECT_EQ(0, answer.n);
 	for (i = 0; i < MANY; i++)
-		EXPECT_EQ(0, ping(self->sk[i], self->far[i]));
+		EXPECT_TRUE(echoes(self->p[i].sk, self->p[i].peer));
 }
 
 TEST_HARNESS_MAIN
