@@ -38,68 +38,48 @@
 /* ---- netlink ------------------------------------------------------------ */
 
 /**
+ * struct env - what every test finds
+ * @nl: connection to the module, in the host's namespace
+ * @p: a connection from host to peer, not offloaded yet; or none
+ */
+struct env {
+	struct chim_nl nl;
+	struct pair p;
+};
+
+/**
  * struct answer - what came back on a request
- * @err: 0 or a positive errno
- * @msg: words of the kernel
- * @bad: offset of the attribute blamed, 0 if none
- * @miss: type of the attribute that is missing, 0 if none
- * @intr: a dump was marked as interrupted
+ * @err: 0 or a negative error
  * @n: number of replies
  * @reply: replies
  * @buf: the bytes of @reply
  */
 struct answer {
 	int err;
-	char msg[128];
-	__u32 bad;
-	__u32 miss;
-	bool intr;
 	int n;
 	struct nlmsghdr *reply[MAX_REPLIES];
-	char buf[2 * BUF];
+	char buf[MAX_REPLIES][NL_ROOM];
 };
 
 static struct answer answer;
-static __u16 family;
-static __u32 group;
-static __u32 seq;
 
-static struct mnl_socket *nl_open(void)
+/* It lasts while three others are made: what is to be refused is sent after
+ * what was there before has been asked for.
+ */
+static struct nlmsghdr *req(struct env *e, __u8 cmd)
 {
-	struct mnl_socket *nl = mnl_socket_open(NETLINK_GENERIC);
-	struct timeval tv = { .tv_sec = 20 };
-	int one = 1;
-
-	if (!nl || mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID))
-		return NULL;
-	mnl_socket_setsockopt(nl, NETLINK_EXT_ACK, &one, sizeof(one));
-	mnl_socket_setsockopt(nl, NETLINK_CAP_ACK, &one, sizeof(one));
-	setsockopt(mnl_socket_get_fd(nl), SOL_SOCKET, SO_RCVTIMEO, &tv,
-		   sizeof(tv));
-	return nl;
-}
-
-static struct nlmsghdr *nl_req(__u16 type, __u8 cmd, __u16 flags)
-{
-	static char bufs[4][BUF];
+	static char bufs[4][NL_ROOM];
 	static int next;
-	struct genlmsghdr *genl;
-	struct nlmsghdr *nlh;
 
-	nlh = mnl_nlmsg_put_header(bufs[next++ % 4]);
-	nlh->nlmsg_type = type;
-	nlh->nlmsg_flags = NLM_F_REQUEST | flags;
-	if (!(flags & NLM_F_DUMP))
-		nlh->nlmsg_flags |= NLM_F_ACK;
-	genl = mnl_nlmsg_put_extra_header(nlh, sizeof(*genl));
-	genl->cmd = cmd;
-	genl->version = CHIMNEY_FAMILY_VERSION;
-	return nlh;
+	return chim_nl_start(&e->nl, bufs[next++ % 4], e->nl.family, cmd);
 }
 
-static struct nlmsghdr *req(__u8 cmd)
+static struct nlmsghdr *dump_req(struct env *e, __u8 cmd)
 {
-	return nl_req(family, cmd, 0);
+	struct nlmsghdr *nlh = req(e, cmd);
+
+	nlh->nlmsg_flags |= NLM_F_DUMP;
+	return nlh;
 }
 
 static struct nlattr *put(struct nlmsghdr *nlh, __u16 type, const void *data,
@@ -124,79 +104,21 @@ static struct nlattr *put_flags(struct nlmsghdr *nlh, __u32 value,
 	return put(nlh, CHIMNEY_A_CACHED_FLAGS, &flags, sizeof(flags));
 }
 
-static void nl_error(const struct nlmsghdr *nlh)
+static int on_reply(const struct nlmsghdr *nlh, void *data)
 {
-	const struct nlmsgerr *e = mnl_nlmsg_get_payload(nlh);
-	const struct nlattr *attr;
-	size_t skip = sizeof(*e);
-
-	if (nlh->nlmsg_type == NLMSG_DONE)
-		skip = sizeof(int);
-	if (mnl_nlmsg_get_payload_len(nlh) < sizeof(int))
-		return;
-	answer.err = -e->error;
-	if (!(nlh->nlmsg_flags & NLM_F_ACK_TLVS))
-		return;
-	mnl_attr_for_each(attr, nlh, skip) {
-		switch (mnl_attr_get_type(attr)) {
-		case NLMSGERR_ATTR_MSG:
-			snprintf(answer.msg, sizeof(answer.msg), "%s",
-				 mnl_attr_get_str(attr));
-			break;
-		case NLMSGERR_ATTR_OFFS:
-			answer.bad = mnl_attr_get_u32(attr);
-			break;
-		case NLMSGERR_ATTR_MISS_TYPE:
-			answer.miss = mnl_attr_get_u32(attr);
-			break;
-		}
+	if (answer.n < MAX_REPLIES) {
+		answer.reply[answer.n] = memcpy(answer.buf[answer.n], nlh,
+						nlh->nlmsg_len);
+		answer.n++;
 	}
+	return MNL_CB_OK;
 }
 
-/* Take what has been received; returns false if that is all. */
-static bool nl_take(char *buf, int len, size_t *used)
+/* Send a request and wait for the answer: 0 or a negative error. */
+static int ask(struct env *e, struct nlmsghdr *nlh)
 {
-	struct nlmsghdr *nlh = (struct nlmsghdr *)buf;
-
-	for (; mnl_nlmsg_ok(nlh, len); nlh = mnl_nlmsg_next(nlh, &len)) {
-		if (nlh->nlmsg_flags & NLM_F_DUMP_INTR)
-			answer.intr = true;
-		if (nlh->nlmsg_seq != seq)
-			continue;
-		if (nlh->nlmsg_type == NLMSG_ERROR ||
-		    nlh->nlmsg_type == NLMSG_DONE) {
-			nl_error(nlh);
-			return false;
-		}
-		if (answer.n == MAX_REPLIES)
-			continue;
-		answer.reply[answer.n++] = memcpy(answer.buf + *used, nlh,
-						  nlh->nlmsg_len);
-		*used += MNL_ALIGN(nlh->nlmsg_len);
-	}
-	return true;
-}
-
-/* Send a request and wait for the answer: 0 or a positive errno. */
-static int ask(struct mnl_socket *nl, struct nlmsghdr *nlh)
-{
-	char buf[BUF];
-	size_t used = 0;
-	int len;
-
 	memset(&answer, 0, sizeof(answer));
-	nlh->nlmsg_seq = ++seq;
-	if (mnl_socket_sendto(nl, nlh, nlh->nlmsg_len) < 0) {
-		answer.err = errno;
-		return answer.err;
-	}
-	do {
-		len = mnl_socket_recvfrom(nl, buf, sizeof(buf));
-		if (len < 0) {
-			answer.err = ETIMEDOUT;
-			return answer.err;
-		}
-	} while (nl_take(buf, len, &used));
+	answer.err = chim_nl_ask(&e->nl, nlh, on_reply, NULL);
 	return answer.err;
 }
 
@@ -235,58 +157,19 @@ static __u32 attr_u32(const struct nlattr *attr)
 #define got_u32(...)	attr_u32(got(__VA_ARGS__))
 #define cached_u32(a)	got_u32(CHIMNEY_A_CONN_CACHED, CHIMNEY_A_CACHED_##a)
 
-static int nl_family(struct mnl_socket *nl)
-{
-	struct nlmsghdr *nlh = nl_req(GENL_ID_CTRL, CTRL_CMD_GETFAMILY, 0);
-	const struct nlattr *attr, *nest;
-
-	mnl_attr_put_strz(nlh, CTRL_ATTR_FAMILY_NAME, CHIMNEY_FAMILY_NAME);
-	if (ask(nl, nlh) || answer.n != 1)
-		return -1;
-	family = mnl_attr_get_u16(got(CTRL_ATTR_FAMILY_ID));
-	mnl_attr_for_each_nested(nest, got(CTRL_ATTR_MCAST_GROUPS)) {
-		mnl_attr_for_each_nested(attr, nest) {
-			if (mnl_attr_get_type(attr) == CTRL_ATTR_MCAST_GRP_ID)
-				group = mnl_attr_get_u32(attr);
-		}
-	}
-	return group ? 0 : -1;
-}
-
-static int nl_join(struct mnl_socket *nl)
-{
-	return mnl_socket_setsockopt(nl, NETLINK_ADD_MEMBERSHIP, &group,
-				     sizeof(group)) ? errno : 0;
-}
-
-/* ---- connections -------------------------------------------------------- */
-
-/**
- * struct env - what every test finds
- * @nl: netlink socket in the host's namespace
- * @p: a connection from host to peer, not offloaded yet; or none
- */
-struct env {
-	struct mnl_socket *nl;
-	struct pair p;
-};
-
 static int env_setup(struct env *e)
 {
 	e->p.sk = -1;
 	e->p.peer = -1;
 	if (!net_renew())
 		return -1;
-	e->nl = nl_open();
-	if (!e->nl)
-		return -1;
-	return nl_family(e->nl);
+	return chim_nl_open(&e->nl);
 }
 
 static void env_teardown(struct env *e)
 {
 	pair_close(&e->p);
-	mnl_socket_close(e->nl);
+	chim_nl_close(&e->nl);
 }
 
 static unsigned int inode_of(int sk)
@@ -319,19 +202,19 @@ static struct chim_nl_tuple tuple_on_wire(const struct pair *p)
 
 static int dev_cmd(struct env *e, __u8 cmd)
 {
-	struct nlmsghdr *nlh = req(cmd);
+	struct nlmsghdr *nlh = req(e, cmd);
 
 	put_u32(nlh, CHIMNEY_A_DEV_IFINDEX, net_ifindex);
-	return ask(e->nl, nlh);
+	return ask(e, nlh);
 }
 
 static int set_param(struct env *e, __u16 type, __u32 val)
 {
-	struct nlmsghdr *nlh = req(CHIMNEY_CMD_DEV_SET);
+	struct nlmsghdr *nlh = req(e, CHIMNEY_CMD_DEV_SET);
 
 	put_u32(nlh, CHIMNEY_A_DEV_IFINDEX, net_ifindex);
 	put_u32(nlh, type, val);
-	return ask(e->nl, nlh);
+	return ask(e, nlh);
 }
 
 static __u32 param(struct env *e, __u16 type)
@@ -343,45 +226,45 @@ static __u32 param(struct env *e, __u16 type)
 
 static int conn_cmd(struct env *e, __u8 cmd, __u32 id)
 {
-	struct nlmsghdr *nlh = req(cmd);
+	struct nlmsghdr *nlh = req(e, cmd);
 
 	put_u32(nlh, CHIMNEY_A_CONN_ID, id);
-	return ask(e->nl, nlh);
+	return ask(e, nlh);
 }
 
 /* Returns the id, or 0. */
 static __u32 offload(struct env *e, int sk)
 {
-	struct nlmsghdr *nlh = req(CHIMNEY_CMD_CONN_OFFLOAD);
+	struct nlmsghdr *nlh = req(e, CHIMNEY_CMD_CONN_OFFLOAD);
 
 	put_u32(nlh, CHIMNEY_A_CONN_FD, sk);
-	if (ask(e->nl, nlh) || answer.n != 1)
+	if (ask(e, nlh) || answer.n != 1)
 		return 0;
 	return got_u32(CHIMNEY_A_CONN_ID);
 }
 
 static int update(struct env *e, __u32 id, __u16 type, __u32 val)
 {
-	struct nlmsghdr *nlh = req(CHIMNEY_CMD_CONN_UPDATE);
+	struct nlmsghdr *nlh = req(e, CHIMNEY_CMD_CONN_UPDATE);
 	struct nlattr *nest;
 
 	put_u32(nlh, CHIMNEY_A_CONN_ID, id);
 	nest = mnl_attr_nest_start(nlh, CHIMNEY_A_CONN_CACHED);
 	put_u32(nlh, type, val);
 	mnl_attr_nest_end(nlh, nest);
-	return ask(e->nl, nlh);
+	return ask(e, nlh);
 }
 
 static int update_flags(struct env *e, __u32 id, __u32 value, __u32 selector)
 {
-	struct nlmsghdr *nlh = req(CHIMNEY_CMD_CONN_UPDATE);
+	struct nlmsghdr *nlh = req(e, CHIMNEY_CMD_CONN_UPDATE);
 	struct nlattr *nest;
 
 	put_u32(nlh, CHIMNEY_A_CONN_ID, id);
 	nest = mnl_attr_nest_start(nlh, CHIMNEY_A_CONN_CACHED);
 	put_flags(nlh, value, selector);
 	mnl_attr_nest_end(nlh, nest);
-	return ask(e->nl, nlh);
+	return ask(e, nlh);
 }
 
 static __u32 cached_flags(void)
@@ -397,7 +280,7 @@ static __u32 cached_flags(void)
 
 static int dump(struct env *e, __u8 cmd)
 {
-	return ask(e->nl, nl_req(family, cmd, NLM_F_DUMP));
+	return ask(e, dump_req(e, cmd));
 }
 
 /* Everything a command could have changed, in bytes that can be compared. */
@@ -464,20 +347,20 @@ static void check_refused(struct __test_metadata *_metadata, struct env *e,
 			  const struct nlattr *bad, __u32 miss, int line)
 {
 	size_t offset = bad ? (char *)bad - (char *)nlh : 0;
-	char before[BUF], after[BUF];
+	char before[NL_ROOM], after[NL_ROOM];
 	size_t len;
 
 	len = snapshot(e, before);
-	ask(e->nl, nlh);
-	EXPECT_EQ(err, answer.err)
-		TH_LOG("line %d: %s: %s", line, strerror(answer.err),
-		       answer.msg);
-	EXPECT_NE(NULL, strstr(answer.msg, text))
-		TH_LOG("line %d: '%s' has no '%s'", line, answer.msg, text);
-	EXPECT_EQ(offset, answer.bad)
-		TH_LOG("line %d: %s: wrong attribute", line, answer.msg);
-	EXPECT_EQ(miss, answer.miss)
-		TH_LOG("line %d: %s: wrong attribute", line, answer.msg);
+	ask(e, nlh);
+	EXPECT_EQ(-err, answer.err)
+		TH_LOG("line %d: %s: %s", line, strerror(-answer.err),
+		       e->nl.msg);
+	EXPECT_NE(NULL, strstr(e->nl.msg, text))
+		TH_LOG("line %d: '%s' has no '%s'", line, e->nl.msg, text);
+	EXPECT_EQ(offset, e->nl.bad)
+		TH_LOG("line %d: %s: wrong attribute", line, e->nl.msg);
+	EXPECT_EQ(miss, e->nl.miss)
+		TH_LOG("line %d: %s: wrong attribute", line, e->nl.msg);
 	EXPECT_EQ(0, answer.n);
 	EXPECT_EQ(len, snapshot(e, after));
 	EXPECT_EQ(0, memcmp(before, after, len))
@@ -519,8 +402,7 @@ static int in_child(struct env *e, child_fn fn, bool nobody)
 			       setresgid(NOBODY, NOBODY, NOBODY) ||
 			       setresuid(NOBODY, NOBODY, NOBODY)))
 			_exit(1);
-		e->nl = nl_open();
-		if (!e->nl)
+		if (chim_nl_open(&e->nl))
 			_exit(1);
 		fn(e);
 		_exit(write(pipefd[1], &child_line, sizeof(child_line)) < 0);
@@ -552,7 +434,7 @@ FIXTURE_TEARDOWN(dev)
 
 static struct nlmsghdr *dev_req(struct env *e, __u8 cmd)
 {
-	struct nlmsghdr *nlh = req(cmd);
+	struct nlmsghdr *nlh = req(e, cmd);
 
 	put_u32(nlh, CHIMNEY_A_DEV_IFINDEX, net_ifindex);
 	return nlh;
@@ -596,7 +478,7 @@ TEST_F(dev, dump)
 			 "END\n"));
 	ASSERT_EQ(0, dump(e, CHIMNEY_CMD_DEV_GET));
 	ASSERT_EQ(3, answer.n);
-	EXPECT_FALSE(answer.intr);
+	EXPECT_FALSE(e->nl.intr);
 	for (i = 0; i < 3; i++)
 		EXPECT_EQ(i ? 900 + i : net_ifindex,
 			  attr_u32(find(answer.reply[i], CHIMNEY_A_DEV_IFINDEX,
@@ -610,22 +492,22 @@ TEST_F(dev, get_refused)
 	struct nlattr *attr;
 	__u16 half = 1;
 
-	MISSES(req(CHIMNEY_CMD_DEV_GET), EINVAL, "ifindex needed",
+	MISSES(req(e, CHIMNEY_CMD_DEV_GET), EINVAL, "ifindex needed",
 	       CHIMNEY_A_DEV_IFINDEX);
 
-	nlh = req(CHIMNEY_CMD_DEV_GET);
+	nlh = req(e, CHIMNEY_CMD_DEV_GET);
 	attr = put_u32(nlh, CHIMNEY_A_DEV_IFINDEX, 0);
 	REFUSED(nlh, ERANGE, "out of range", attr);
 
-	nlh = req(CHIMNEY_CMD_DEV_GET);
+	nlh = req(e, CHIMNEY_CMD_DEV_GET);
 	attr = put_u32(nlh, CHIMNEY_A_DEV_IFINDEX, 4711);
 	REFUSED(nlh, ENODEV, "no such device", attr);
 
-	nlh = req(CHIMNEY_CMD_DEV_GET);
+	nlh = req(e, CHIMNEY_CMD_DEV_GET);
 	attr = put_u32(nlh, CHIMNEY_A_DEV_IFINDEX, if_nametoindex("veth0"));
 	REFUSED(nlh, EOPNOTSUPP, "not a chimney device", attr);
 
-	nlh = req(CHIMNEY_CMD_DEV_GET);
+	nlh = req(e, CHIMNEY_CMD_DEV_GET);
 	attr = put(nlh, CHIMNEY_A_DEV_IFINDEX, &half, sizeof(half));
 	REFUSED(nlh, EINVAL, "", attr);
 
@@ -637,7 +519,7 @@ TEST_F(dev, get_refused)
 	attr = put_u32(nlh, CHIMNEY_A_DEV_MAX + 1, 100);
 	REFUSED(nlh, EINVAL, "", attr);
 
-	nlh = nl_req(family, CHIMNEY_CMD_DEV_GET, NLM_F_DUMP);
+	nlh = dump_req(e, CHIMNEY_CMD_DEV_GET);
 	attr = put_u32(nlh, CHIMNEY_A_DEV_IFINDEX, net_ifindex);
 	REFUSED(nlh, EINVAL, "a dump takes no attributes",
 		dumps_blame() ? attr : NULL);
@@ -660,7 +542,7 @@ TEST_F(dev, unknown_commands)
 	for (i = CHIMNEY_CMD_DEV_SET; i <= CHIMNEY_CMD_CONN_TERMINATE; i++) {
 		if (i == CHIMNEY_CMD_CONN_GET)
 			continue;
-		REFUSED(nl_req(family, i, NLM_F_DUMP), EOPNOTSUPP, "", NULL);
+		REFUSED(dump_req(e, i), EOPNOTSUPP, "", NULL);
 	}
 
 	nlh = dev_req(e, CHIMNEY_CMD_DEV_GET);
@@ -727,7 +609,7 @@ TEST_F(dev, hz)
 	put_u32(nlh, CHIMNEY_A_DEV_DELAYED_ACK, 4);
 	put_u32(nlh, CHIMNEY_A_DEV_HZ, 10);
 	put_u32(nlh, CHIMNEY_A_DEV_FIN_WAIT2, 20);
-	ASSERT_EQ(0, ask(e->nl, nlh));
+	ASSERT_EQ(0, ask(e, nlh));
 	ASSERT_EQ(0, set_param(e, CHIMNEY_A_DEV_HZ, 1000));
 	EXPECT_EQ(400, param(e, CHIMNEY_A_DEV_DELAYED_ACK));
 	EXPECT_EQ(2000, param(e, CHIMNEY_A_DEV_FIN_WAIT2));
@@ -840,12 +722,12 @@ TEST_F(dev, commands_refused)
 	int i;
 
 	for (i = 0; i < ARRAY_SIZE(dev_admin); i++) {
-		MISSES(req(dev_admin[i]), EINVAL, "ifindex needed",
+		MISSES(req(e, dev_admin[i]), EINVAL, "ifindex needed",
 		       CHIMNEY_A_DEV_IFINDEX);
-		nlh = req(dev_admin[i]);
+		nlh = req(e, dev_admin[i]);
 		attr = put_u32(nlh, CHIMNEY_A_DEV_IFINDEX, 4711);
 		REFUSED(nlh, ENODEV, "no such device", attr);
-		nlh = req(dev_admin[i]);
+		nlh = req(e, dev_admin[i]);
 		attr = put_u32(nlh, CHIMNEY_A_DEV_IFINDEX,
 			       if_nametoindex("veth0"));
 		REFUSED(nlh, EOPNOTSUPP, "not a chimney device", attr);
@@ -875,6 +757,7 @@ TEST_F(dev, pause_and_resume)
 
 static void dev_as_nobody(struct env *e)
 {
+	struct chim_nl ear;
 	int i;
 
 	CHILD(!dev_cmd(e, CHIMNEY_CMD_DEV_GET));
@@ -882,12 +765,12 @@ static void dev_as_nobody(struct env *e)
 	CHILD(!dump(e, CHIMNEY_CMD_DEV_GET));
 	CHILD(answer.n == 1);
 	CHILD(!dump(e, CHIMNEY_CMD_CONN_GET));
-	CHILD(set_param(e, CHIMNEY_A_DEV_HZ, 100) == EPERM);
+	CHILD(set_param(e, CHIMNEY_A_DEV_HZ, 100) == -EPERM);
 	for (i = 0; i < ARRAY_SIZE(dev_admin); i++)
-		CHILD(dev_cmd(e, dev_admin[i]) == EPERM);
+		CHILD(dev_cmd(e, dev_admin[i]) == -EPERM);
 	for (i = CHIMNEY_CMD_CONN_OFFLOAD; i <= CHIMNEY_CMD_CONN_TERMINATE; i++)
-		CHILD(conn_cmd(e, i, 1) == EPERM);
-	CHILD(nl_join(e->nl) == EPERM);
+		CHILD(conn_cmd(e, i, 1) == -EPERM);
+	CHILD(chim_nl_listen(&ear) == -EPERM);
 }
 
 TEST_F(dev, unprivileged)
@@ -902,17 +785,19 @@ TEST_F(dev, unprivileged)
 /* Root of a user namespace is administrator of its network namespaces only. */
 static void dev_in_userns(struct env *e)
 {
+	struct chim_nl ear;
+
 	CHILD(!unshare(CLONE_NEWUSER));
-	e->nl = nl_open();
+	CHILD(!chim_nl_open(&e->nl));
 	CHILD(!dev_cmd(e, CHIMNEY_CMD_DEV_GET));
-	CHILD(dev_cmd(e, CHIMNEY_CMD_DEV_PAUSE) == EPERM);
-	CHILD(nl_join(e->nl) == EPERM);
+	CHILD(dev_cmd(e, CHIMNEY_CMD_DEV_PAUSE) == -EPERM);
+	CHILD(chim_nl_listen(&ear) == -EPERM);
 
 	CHILD(!unshare(CLONE_NEWNET));
-	e->nl = nl_open();
-	CHILD(dev_cmd(e, CHIMNEY_CMD_DEV_PAUSE) == ENODEV);
-	CHILD(conn_cmd(e, CHIMNEY_CMD_CONN_TERMINATE, 1) == ENOENT);
-	CHILD(!nl_join(e->nl));
+	CHILD(!chim_nl_open(&e->nl));
+	CHILD(dev_cmd(e, CHIMNEY_CMD_DEV_PAUSE) == -ENODEV);
+	CHILD(conn_cmd(e, CHIMNEY_CMD_CONN_TERMINATE, 1) == -ENOENT);
+	CHILD(!chim_nl_listen(&ear));
 }
 
 TEST_F(dev, user_namespace)
@@ -923,33 +808,32 @@ TEST_F(dev, user_namespace)
 
 TEST_F(dev, network_namespace)
 {
-	struct mnl_socket *nl = self->e.nl;
+	struct chim_nl nl = self->e.nl;
 	struct env *e = &self->e;
 	int i;
 
 	ASSERT_EQ(0, net_enter(net_peer_ns));
-	e->nl = nl_open();
-	ASSERT_NE(NULL, e->nl);
-	EXPECT_EQ(ENODEV, dev_cmd(e, CHIMNEY_CMD_DEV_GET));
-	EXPECT_EQ(ENODEV, set_param(e, CHIMNEY_A_DEV_HZ, 100));
+	ASSERT_EQ(0, chim_nl_open(&e->nl));
+	EXPECT_EQ(-ENODEV, dev_cmd(e, CHIMNEY_CMD_DEV_GET));
+	EXPECT_EQ(-ENODEV, set_param(e, CHIMNEY_A_DEV_HZ, 100));
 	for (i = 1; i < ARRAY_SIZE(dev_admin); i++)
-		EXPECT_EQ(ENODEV, dev_cmd(e, dev_admin[i]));
+		EXPECT_EQ(-ENODEV, dev_cmd(e, dev_admin[i]));
 	EXPECT_EQ(0, dump(e, CHIMNEY_CMD_DEV_GET));
 	EXPECT_EQ(0, answer.n);
-	mnl_socket_close(e->nl);
+	chim_nl_close(&e->nl);
 
 	/* A device in another namespace than the one below it */
 	ASSERT_EQ(0, net_enter(net_host_ns));
 	e->nl = nl;
 	ASSERT_EQ(0, run("ip link set chim0 netns /proc/%d/fd/%d", getpid(),
 			 net_peer_ns));
-	EXPECT_EQ(ENODEV, dev_cmd(e, CHIMNEY_CMD_DEV_GET));
+	EXPECT_EQ(-ENODEV, dev_cmd(e, CHIMNEY_CMD_DEV_GET));
 	ASSERT_EQ(0, net_enter(net_peer_ns));
-	e->nl = nl_open();
+	ASSERT_EQ(0, chim_nl_open(&e->nl));
 	net_ifindex = if_nametoindex("chim0");
 	EXPECT_EQ(0, dev_cmd(e, CHIMNEY_CMD_DEV_GET));
 	EXPECT_EQ(NULL, got(CHIMNEY_A_DEV_LOWER_IFINDEX));
-	mnl_socket_close(nl);
+	chim_nl_close(&nl);
 }
 
 /* Two connections may differ in nothing but the device they are bound to. */
@@ -992,11 +876,11 @@ TEST_F(dev, same_addresses)
 		ASSERT_EQ(0, connect(sk[i], (void *)&ss, len));
 	}
 	ASSERT_EQ(0, chim_nl_tuple_of(sk[0], &t));
-	nlh = req(CHIMNEY_CMD_CONN_OFFLOAD);
+	nlh = req(e, CHIMNEY_CMD_CONN_OFFLOAD);
 	attr = chim_nl_put_tuple(nlh, &t, 0);
 	REFUSED(nlh, ENOTUNIQ, "several connections have these addresses",
 		attr);
-	EXPECT_NE(0, offload(e, sk[0])) TH_LOG("%s", answer.msg);
+	EXPECT_NE(0, offload(e, sk[0])) TH_LOG("%s", e->nl.msg);
 	close(sk[0]);
 	close(sk[1]);
 }
@@ -1004,22 +888,25 @@ TEST_F(dev, same_addresses)
 /* ---- notifications ------------------------------------------------------ */
 
 /* The next one, or NULL if there is none within some ms. */
-static struct nlmsghdr *event(struct mnl_socket *nl, int ms)
+static struct nlmsghdr *event(struct chim_nl *ear, int ms)
 {
-	static char buf[BUF];
-	struct pollfd pfd = { .fd = mnl_socket_get_fd(nl), .events = POLLIN };
+	struct pollfd pfd = {
+		.fd = mnl_socket_get_fd(ear->sock),
+		.events = POLLIN,
+	};
+	static char buf[NL_ROOM];
 
 	if (poll(&pfd, 1, ms) != 1 ||
-	    mnl_socket_recvfrom(nl, buf, sizeof(buf)) < 0)
+	    mnl_socket_recvfrom(ear->sock, buf, sizeof(buf)) < 0)
 		return NULL;
 	return (struct nlmsghdr *)buf;
 }
 
-static __u8 event_cmd(const struct nlmsghdr *nlh)
+static __u8 event_cmd(struct chim_nl *ear, const struct nlmsghdr *nlh)
 {
 	const struct genlmsghdr *genl;
 
-	if (!nlh || nlh->nlmsg_type != family || nlh->nlmsg_seq ||
+	if (!nlh || nlh->nlmsg_type != ear->family || nlh->nlmsg_seq ||
 	    nlh->nlmsg_pid)
 		return 0;
 	genl = mnl_nlmsg_get_payload(nlh);
@@ -1028,36 +915,35 @@ static __u8 event_cmd(const struct nlmsghdr *nlh)
 
 TEST_F(dev, notifications)
 {
-	struct mnl_socket *nl = nl_open(), *elsewhere;
+	struct chim_nl ear, elsewhere;
 	struct env *e = &self->e;
 	struct nlmsghdr *nlh;
 
-	ASSERT_EQ(0, nl_join(nl));
+	ASSERT_EQ(0, chim_nl_listen(&ear));
 	ASSERT_EQ(0, net_enter(net_peer_ns));
-	elsewhere = nl_open();
-	ASSERT_EQ(0, nl_join(elsewhere));
+	ASSERT_EQ(0, chim_nl_listen(&elsewhere));
 	ASSERT_EQ(0, net_enter(net_host_ns));
 
 	ASSERT_EQ(0, set_param(e, CHIMNEY_A_DEV_ACK_FREQUENCY, 9));
-	nlh = event(nl, 5000);
-	ASSERT_EQ(CHIMNEY_CMD_DEV_NTF, event_cmd(nlh));
+	nlh = event(&ear, 5000);
+	ASSERT_EQ(CHIMNEY_CMD_DEV_NTF, event_cmd(&ear, nlh));
 	EXPECT_EQ(9, attr_u32(find(nlh, CHIMNEY_A_DEV_ACK_FREQUENCY, 0)));
 	EXPECT_EQ(net_ifindex, attr_u32(find(nlh, CHIMNEY_A_DEV_IFINDEX, 0)));
 
-	ASSERT_EQ(ERANGE, set_param(e, CHIMNEY_A_DEV_ACK_FREQUENCY, 0));
+	ASSERT_EQ(-ERANGE, set_param(e, CHIMNEY_A_DEV_ACK_FREQUENCY, 0));
 	ASSERT_EQ(0, dev_cmd(e, CHIMNEY_CMD_DEV_PAUSE));
-	nlh = event(nl, 5000);
-	ASSERT_EQ(CHIMNEY_CMD_DEV_NTF, event_cmd(nlh));
+	nlh = event(&ear, 5000);
+	ASSERT_EQ(CHIMNEY_CMD_DEV_NTF, event_cmd(&ear, nlh));
 	EXPECT_EQ(1, attr_u32(find(nlh, CHIMNEY_A_DEV_PAUSED, 0)));
 	ASSERT_EQ(0, dev_cmd(e, CHIMNEY_CMD_DEV_RESUME));
-	nlh = event(nl, 5000);
-	ASSERT_EQ(CHIMNEY_CMD_DEV_NTF, event_cmd(nlh));
+	nlh = event(&ear, 5000);
+	ASSERT_EQ(CHIMNEY_CMD_DEV_NTF, event_cmd(&ear, nlh));
 	EXPECT_EQ(0, attr_u32(find(nlh, CHIMNEY_A_DEV_PAUSED, 0)));
 
-	EXPECT_EQ(NULL, event(nl, 0));
-	EXPECT_EQ(NULL, event(elsewhere, 0));
-	mnl_socket_close(nl);
-	mnl_socket_close(elsewhere);
+	EXPECT_EQ(NULL, event(&ear, 0));
+	EXPECT_EQ(NULL, event(&elsewhere, 0));
+	chim_nl_close(&ear);
+	chim_nl_close(&elsewhere);
 }
 
 /* ---- connections -------------------------------------------------------- */
@@ -1108,7 +994,7 @@ static void check_conn(struct __test_metadata *_metadata, struct env *e,
 	struct chim_nl_tuple t = tuple_on_wire(&e->p);
 	const struct nlattr *attr;
 
-	ASSERT_EQ(1, answer.n) TH_LOG("line %d: %s", line, answer.msg);
+	ASSERT_EQ(1, answer.n) TH_LOG("line %d: %s", line, e->nl.msg);
 	EXPECT_EQ(id, got_u32(CHIMNEY_A_CONN_ID));
 	EXPECT_EQ(net_ifindex, got_u32(CHIMNEY_A_CONN_IFINDEX));
 	EXPECT_EQ(place, got_u32(CHIMNEY_A_CONN_PLACE))
@@ -1143,7 +1029,7 @@ TEST_F(conn, by_fd_and_id)
 	__u32 id;
 
 	id = offload(e, e->p.sk);
-	ASSERT_NE(0, id) TH_LOG("%s", answer.msg);
+	ASSERT_NE(0, id) TH_LOG("%s", e->nl.msg);
 	IS_CONN(id, NIC);
 	EXPECT_EQ(NULL, got(CHIMNEY_A_CONN_REASON));
 	EXPECT_EQ(1, param(e, CHIMNEY_A_DEV_CONNS));
@@ -1175,30 +1061,30 @@ TEST_F(conn, by_addresses)
 	forms[0] = e->p.tuple;
 	forms[1] = tuple_on_wire(&e->p);
 	for (i = 0; i < 2; i++) {
-		nlh = req(CHIMNEY_CMD_CONN_OFFLOAD);
+		nlh = req(e, CHIMNEY_CMD_CONN_OFFLOAD);
 		chim_nl_put_tuple(nlh, &forms[i], 0);
-		ASSERT_EQ(0, ask(e->nl, nlh)) TH_LOG("%s", answer.msg);
+		ASSERT_EQ(0, ask(e, nlh)) TH_LOG("%s", e->nl.msg);
 		id = got_u32(CHIMNEY_A_CONN_ID);
 		IS_CONN(id, NIC);
 
-		nlh = req(CHIMNEY_CMD_CONN_GET);
+		nlh = req(e, CHIMNEY_CMD_CONN_GET);
 		chim_nl_put_tuple(nlh, &forms[i], 0);
-		ASSERT_EQ(0, ask(e->nl, nlh)) TH_LOG("%s", answer.msg);
+		ASSERT_EQ(0, ask(e, nlh)) TH_LOG("%s", e->nl.msg);
 		IS_CONN(id, NIC);
 
-		nlh = req(CHIMNEY_CMD_CONN_UPDATE);
+		nlh = req(e, CHIMNEY_CMD_CONN_UPDATE);
 		nest = mnl_attr_nest_start(nlh, CHIMNEY_A_CONN_CACHED);
 		put_u32(nlh, CHIMNEY_A_CACHED_KA_PROBE_COUNT, 3);
 		mnl_attr_nest_end(nlh, nest);
 		chim_nl_put_tuple(nlh, &forms[i], 0);
-		ASSERT_EQ(0, ask(e->nl, nlh)) TH_LOG("%s", answer.msg);
+		ASSERT_EQ(0, ask(e, nlh)) TH_LOG("%s", e->nl.msg);
 		IS_CONN(id, NIC);
 		EXPECT_EQ(3, cached_u32(KA_PROBE_COUNT));
 
 		EXPECT_TRUE(echoes(e->p.sk, e->p.peer));
-		nlh = req(CHIMNEY_CMD_CONN_TERMINATE);
+		nlh = req(e, CHIMNEY_CMD_CONN_TERMINATE);
 		chim_nl_put_tuple(nlh, &forms[i], 0);
-		ASSERT_EQ(0, ask(e->nl, nlh)) TH_LOG("%s", answer.msg);
+		ASSERT_EQ(0, ask(e, nlh)) TH_LOG("%s", e->nl.msg);
 		IS_CONN(id, HOST);
 		EXPECT_TRUE(echoes(e->p.sk, e->p.peer));
 	}
@@ -1223,9 +1109,9 @@ TEST_F(conn, bound_to_device)
 	e->p.peer = accept(listener, NULL, NULL);
 	ASSERT_LE(0, e->p.peer);
 	ASSERT_EQ(0, chim_nl_tuple_of(e->p.sk, &e->p.tuple));
-	nlh = req(CHIMNEY_CMD_CONN_OFFLOAD);
+	nlh = req(e, CHIMNEY_CMD_CONN_OFFLOAD);
 	chim_nl_put_tuple(nlh, &e->p.tuple, 0);
-	ASSERT_EQ(0, ask(e->nl, nlh)) TH_LOG("%s", answer.msg);
+	ASSERT_EQ(0, ask(e, nlh)) TH_LOG("%s", e->nl.msg);
 	IS_CONN(got_u32(CHIMNEY_A_CONN_ID), NIC);
 	EXPECT_TRUE(echoes(e->p.sk, e->p.peer));
 }
@@ -1236,7 +1122,7 @@ TEST_F(conn, cached_at_offload)
 	struct nlmsghdr *nlh;
 	struct nlattr *nest;
 
-	nlh = req(CHIMNEY_CMD_CONN_OFFLOAD);
+	nlh = req(e, CHIMNEY_CMD_CONN_OFFLOAD);
 	put_u32(nlh, CHIMNEY_A_CONN_FD, e->p.sk);
 	nest = mnl_attr_nest_start(nlh, CHIMNEY_A_CONN_CACHED);
 	put_flags(nlh, CHIMNEY_CACHED_FLAG_KEEP_ALIVE |
@@ -1248,7 +1134,7 @@ TEST_F(conn, cached_at_offload)
 	put_u32(nlh, CHIMNEY_A_CACHED_KA_INTERVAL, 7000);
 	put_u32(nlh, CHIMNEY_A_CACHED_KA_PROBE_COUNT, 4);
 	mnl_attr_nest_end(nlh, nest);
-	ASSERT_EQ(0, ask(e->nl, nlh)) TH_LOG("%s", answer.msg);
+	ASSERT_EQ(0, ask(e, nlh)) TH_LOG("%s", e->nl.msg);
 	IS_CONN(got_u32(CHIMNEY_A_CONN_ID), NIC);
 	EXPECT_EQ(0x30001, cached_flags());
 	EXPECT_EQ(60000, cached_u32(KA_TIMEOUT));
@@ -1282,13 +1168,13 @@ TEST_F(conn, update_each)
 	int i, j;
 
 	id = offload(e, e->p.sk);
-	ASSERT_NE(0, id) TH_LOG("%s", answer.msg);
+	ASSERT_NE(0, id) TH_LOG("%s", e->nl.msg);
 	for (i = 0; i < ARRAY_SIZE(params); i++) {
 		for (j = 0; j < ARRAY_SIZE(params[i].vals); j++) {
 			EXPECT_EQ(0, update(e, id, params[i].type,
 					    params[i].vals[j]))
 				TH_LOG("attribute %d: %s", params[i].type,
-				       answer.msg);
+				       e->nl.msg);
 			EXPECT_EQ(params[i].vals[j],
 				  got_u32(CHIMNEY_A_CONN_CACHED,
 					  params[i].type))
@@ -1327,7 +1213,7 @@ TEST_F(conn, flags)
 	__u32 id;
 
 	id = offload(e, e->p.sk);
-	ASSERT_NE(0, id) TH_LOG("%s", answer.msg);
+	ASSERT_NE(0, id) TH_LOG("%s", e->nl.msg);
 	EXPECT_EQ(shown | nagle, cached_flags());
 	EXPECT_EQ(0, update_flags(e, id, ka, ka));
 	EXPECT_EQ(shown | ka | nagle, cached_flags());
@@ -1356,7 +1242,7 @@ TEST_F(conn, ticks)
 	int i;
 
 	id = offload(e, e->p.sk);
-	ASSERT_NE(0, id) TH_LOG("%s", answer.msg);
+	ASSERT_NE(0, id) TH_LOG("%s", e->nl.msg);
 	EXPECT_EQ(CHIMNEY_TIMER_IDLE,
 		  got_u32(CHIMNEY_A_CONN_DELEGATED,
 			  CHIMNEY_A_DELEGATED_KEEP_ALIVE,
@@ -1384,12 +1270,12 @@ TEST_F(conn, ticks)
 	EXPECT_EQ(7500, cached_u32(KA_TIMEOUT));
 	ASSERT_EQ(0, conn_cmd(e, CHIMNEY_CMD_CONN_TERMINATE, id));
 	ASSERT_EQ(0, set_param(e, CHIMNEY_A_DEV_HZ, 10));
-	nlh = req(CHIMNEY_CMD_CONN_OFFLOAD);
+	nlh = req(e, CHIMNEY_CMD_CONN_OFFLOAD);
 	put_u32(nlh, CHIMNEY_A_CONN_FD, e->p.sk);
 	nest = mnl_attr_nest_start(nlh, CHIMNEY_A_CONN_CACHED);
 	put_u32(nlh, CHIMNEY_A_CACHED_KA_TIMEOUT, 30);
 	mnl_attr_nest_end(nlh, nest);
-	ASSERT_EQ(0, ask(e->nl, nlh)) TH_LOG("%s", answer.msg);
+	ASSERT_EQ(0, ask(e, nlh)) TH_LOG("%s", e->nl.msg);
 	EXPECT_EQ(30, cached_u32(KA_TIMEOUT));
 	EXPECT_EQ(3, get_int(e->p.sk, IPPROTO_TCP, TCP_KEEPIDLE));
 }
@@ -1402,9 +1288,9 @@ static const __u8 conn_cmds[] = {
 };
 
 /* A request that lacks only the connection */
-static struct nlmsghdr *conn_req(__u8 cmd)
+static struct nlmsghdr *conn_req(struct env *e, __u8 cmd)
 {
-	struct nlmsghdr *nlh = req(cmd);
+	struct nlmsghdr *nlh = req(e, cmd);
 	struct nlattr *nest;
 
 	if (cmd == CHIMNEY_CMD_CONN_UPDATE) {
@@ -1424,44 +1310,44 @@ TEST_F(conn, which_refused)
 	int i;
 
 	id = offload(e, e->p.sk);
-	ASSERT_NE(0, id) TH_LOG("%s", answer.msg);
+	ASSERT_NE(0, id) TH_LOG("%s", e->nl.msg);
 	for (i = 0; i < ARRAY_SIZE(conn_cmds); i++) {
 		if (conn_cmds[i] == CHIMNEY_CMD_CONN_OFFLOAD) {
-			MISSES(conn_req(conn_cmds[i]), EINVAL,
+			MISSES(conn_req(e, conn_cmds[i]), EINVAL,
 			       "fd or addresses needed", CHIMNEY_A_CONN_FD);
-			nlh = conn_req(conn_cmds[i]);
+			nlh = conn_req(e, conn_cmds[i]);
 			put_u32(nlh, CHIMNEY_A_CONN_FD, e->p.sk);
 			attr = chim_nl_put_tuple(nlh, &e->p.tuple, 0);
 			REFUSED(nlh, EINVAL, "either fd or addresses", attr);
-			nlh = conn_req(conn_cmds[i]);
+			nlh = conn_req(e, conn_cmds[i]);
 			attr = put_u32(nlh, CHIMNEY_A_CONN_ID, id);
 			REFUSED(nlh, EINVAL, "", attr);
 			continue;
 		}
-		MISSES(conn_req(conn_cmds[i]), EINVAL,
+		MISSES(conn_req(e, conn_cmds[i]), EINVAL,
 		       "id or addresses needed", CHIMNEY_A_CONN_ID);
-		nlh = conn_req(conn_cmds[i]);
+		nlh = conn_req(e, conn_cmds[i]);
 		put_u32(nlh, CHIMNEY_A_CONN_ID, id);
 		attr = chim_nl_put_tuple(nlh, &e->p.tuple, 0);
 		REFUSED(nlh, EINVAL, "either id or addresses", attr);
-		nlh = conn_req(conn_cmds[i]);
+		nlh = conn_req(e, conn_cmds[i]);
 		attr = put_u32(nlh, CHIMNEY_A_CONN_ID, 0);
 		REFUSED(nlh, ERANGE, "out of range", attr);
-		nlh = conn_req(conn_cmds[i]);
+		nlh = conn_req(e, conn_cmds[i]);
 		attr = put_u32(nlh, CHIMNEY_A_CONN_ID, 123456);
 		REFUSED(nlh, ENOENT, "no such connection", attr);
-		nlh = conn_req(conn_cmds[i]);
+		nlh = conn_req(e, conn_cmds[i]);
 		attr = put_u32(nlh, CHIMNEY_A_CONN_ID, 0xffffffff);
 		REFUSED(nlh, ENOENT, "no such connection", attr);
-		nlh = conn_req(conn_cmds[i]);
+		nlh = conn_req(e, conn_cmds[i]);
 		attr = put_u32(nlh, CHIMNEY_A_CONN_FD, e->p.sk);
 		REFUSED(nlh, EINVAL, "", attr);
-		nlh = conn_req(conn_cmds[i]);
+		nlh = conn_req(e, conn_cmds[i]);
 		put_u32(nlh, CHIMNEY_A_CONN_ID, id);
 		attr = put_u32(nlh, CHIMNEY_A_CONN_PLACE, 1);
 		REFUSED(nlh, EINVAL, "", attr);
 	}
-	nlh = nl_req(family, CHIMNEY_CMD_CONN_GET, NLM_F_DUMP);
+	nlh = dump_req(e, CHIMNEY_CMD_CONN_GET);
 	attr = put_u32(nlh, CHIMNEY_A_CONN_ID, id);
 	REFUSED(nlh, EINVAL, "a dump takes no attributes",
 		dumps_blame() ? attr : NULL);
@@ -1469,10 +1355,10 @@ TEST_F(conn, which_refused)
 	/* Not offloaded any more */
 	ASSERT_EQ(0, conn_cmd(e, CHIMNEY_CMD_CONN_TERMINATE, id));
 	for (i = 0; i < ARRAY_SIZE(conn_cmds) - 1; i++) {
-		nlh = conn_req(conn_cmds[i]);
+		nlh = conn_req(e, conn_cmds[i]);
 		attr = put_u32(nlh, CHIMNEY_A_CONN_ID, id);
 		REFUSED(nlh, ENOENT, "no such connection", attr);
-		nlh = conn_req(conn_cmds[i]);
+		nlh = conn_req(e, conn_cmds[i]);
 		attr = chim_nl_put_tuple(nlh, &e->p.tuple, 0);
 		REFUSED(nlh, ENOENT, "connection is not offloaded", attr);
 	}
@@ -1499,7 +1385,7 @@ TEST_F(conn, addresses_refused)
 	for (i = 0; i < ARRAY_SIZE(conn_cmds); i++) {
 		for (j = CHIMNEY_A_CONST_FAMILY;
 		     j <= CHIMNEY_A_CONST_REMOTE_PORT; j++) {
-			nlh = conn_req(conn_cmds[i]);
+			nlh = conn_req(e, conn_cmds[i]);
 			chim_nl_put_tuple(nlh, &t, j);
 			MISSES(nlh, EINVAL,
 			       "family, both addresses and both ports needed",
@@ -1509,12 +1395,12 @@ TEST_F(conn, addresses_refused)
 
 	bad = t;
 	bad.lport ^= htons(1);
-	nlh = req(CHIMNEY_CMD_CONN_OFFLOAD);
+	nlh = req(e, CHIMNEY_CMD_CONN_OFFLOAD);
 	attr = chim_nl_put_tuple(nlh, &bad, 0);
 	REFUSED(nlh, ENOENT, "no connection has these addresses", attr);
 	bad = t;
 	bad.remote[3] ^= 1;
-	nlh = req(CHIMNEY_CMD_CONN_GET);
+	nlh = req(e, CHIMNEY_CMD_CONN_GET);
 	attr = chim_nl_put_tuple(nlh, &bad, 0);
 	REFUSED(nlh, ENOENT, "no connection has these addresses", attr);
 
@@ -1522,7 +1408,7 @@ TEST_F(conn, addresses_refused)
 	for (i = 5; i <= 20; i += 3) {
 		if (i == tuple_len(&t))
 			continue;
-		nlh = req(CHIMNEY_CMD_CONN_OFFLOAD);
+		nlh = req(e, CHIMNEY_CMD_CONN_OFFLOAD);
 		nest = mnl_attr_nest_start(nlh, CHIMNEY_A_CONN_CONST);
 		put_u32(nlh, CHIMNEY_A_CONST_FAMILY, t.family);
 		attr = put(nlh, CHIMNEY_A_CONST_LOCAL_ADDRESS, t.local, i);
@@ -1534,7 +1420,7 @@ TEST_F(conn, addresses_refused)
 		REFUSED(nlh, i > 16 ? ERANGE : EINVAL,
 			i > 16 ? "" : "length of address", attr);
 	}
-	nlh = req(CHIMNEY_CMD_CONN_GET);
+	nlh = req(e, CHIMNEY_CMD_CONN_GET);
 	nest = chim_nl_put_tuple(nlh, &t, 0);
 	set_family(nest, t.family == AF_INET ? AF_INET6 : AF_INET);
 	mnl_attr_for_each_nested(attr, nest) {
@@ -1546,7 +1432,7 @@ TEST_F(conn, addresses_refused)
 	for (i = 0; i < 4; i++) {
 		static const __u32 families[] = { 0, 1, 3, 11 };
 
-		nlh = req(CHIMNEY_CMD_CONN_GET);
+		nlh = req(e, CHIMNEY_CMD_CONN_GET);
 		nest = chim_nl_put_tuple(nlh, &t, 0);
 		attr = set_family(nest, families[i]);
 		REFUSED(nlh, ERANGE, i == 2 ? "AF_INET or AF_INET6" :
@@ -1556,7 +1442,7 @@ TEST_F(conn, addresses_refused)
 	/* Port 0 */
 	bad = t;
 	bad.rport = 0;
-	nlh = req(CHIMNEY_CMD_CONN_GET);
+	nlh = req(e, CHIMNEY_CMD_CONN_GET);
 	nest = chim_nl_put_tuple(nlh, &bad, 0);
 	mnl_attr_for_each_nested(attr, nest) {
 		if (mnl_attr_get_type(attr) == CHIMNEY_A_CONST_REMOTE_PORT)
@@ -1569,7 +1455,7 @@ TEST_F(conn, addresses_refused)
 				       .rport = htons(1) };
 	inet_pton(AF_INET6, "::ffff:192.0.2.1", bad.local);
 	inet_pton(AF_INET6, "2001:db8::2", bad.remote);
-	nlh = req(CHIMNEY_CMD_CONN_GET);
+	nlh = req(e, CHIMNEY_CMD_CONN_GET);
 	nest = chim_nl_put_tuple(nlh, &bad, 0);
 	mnl_attr_for_each_nested(attr, nest) {
 		if (mnl_attr_get_type(attr) == CHIMNEY_A_CONST_REMOTE_ADDRESS)
@@ -1578,14 +1464,14 @@ TEST_F(conn, addresses_refused)
 	REFUSED(nlh, EINVAL, "different families", attr);
 
 	/* What only replies have */
-	nlh = req(CHIMNEY_CMD_CONN_GET);
+	nlh = req(e, CHIMNEY_CMD_CONN_GET);
 	nest = mnl_attr_nest_start(nlh, CHIMNEY_A_CONN_CONST);
 	attr = put_u32(nlh, CHIMNEY_A_CONST_REMOTE_MSS, 1460);
 	mnl_attr_nest_end(nlh, nest);
 	REFUSED(nlh, EINVAL, "", attr);
 
 	/* Not a nest */
-	nlh = req(CHIMNEY_CMD_CONN_GET);
+	nlh = req(e, CHIMNEY_CMD_CONN_GET);
 	attr = chim_nl_put_tuple(nlh, &t, 0);
 	attr->nla_type &= ~NLA_F_NESTED;
 	REFUSED(nlh, EINVAL, "", attr);
@@ -1619,48 +1505,48 @@ TEST_F(conn, socket_refused)
 	fds[4] = e->p.peer;
 	fds[5] = net_listen(variant->kind, true);
 	for (i = 0; i < ARRAY_SIZE(want); i++) {
-		nlh = req(CHIMNEY_CMD_CONN_OFFLOAD);
+		nlh = req(e, CHIMNEY_CMD_CONN_OFFLOAD);
 		attr = put_u32(nlh, CHIMNEY_A_CONN_FD, fds[i]);
 		REFUSED(nlh, want[i].err, want[i].text, attr);
 	}
 
 	/* Twice */
-	ASSERT_NE(0, offload(e, e->p.sk)) TH_LOG("%s", answer.msg);
+	ASSERT_NE(0, offload(e, e->p.sk)) TH_LOG("%s", e->nl.msg);
 	EXPECT_EQ(0, offload(e, e->p.sk));
 	EXPECT_EQ(0, answer.n);
-	EXPECT_NE('\0', answer.msg[0]);
+	EXPECT_NE('\0', e->nl.msg[0]);
 	EXPECT_EQ(0, dev_cmd(e, CHIMNEY_CMD_DEV_UPLOAD_ALL));
 
 	/* Not connected; listening */
 	i = socket(family, SOCK_STREAM, 0);
 	EXPECT_EQ(0, offload(e, i));
-	EXPECT_NE('\0', answer.msg[0]);
+	EXPECT_NE('\0', e->nl.msg[0]);
 	ASSERT_EQ(0, listen(i, 1));
 	EXPECT_EQ(0, offload(e, i));
-	EXPECT_NE('\0', answer.msg[0]);
+	EXPECT_NE('\0', e->nl.msg[0]);
 	close(i);
 
 	/* A connection that does not run over a chimney device */
 	ASSERT_EQ(0, net_enter(net_peer_ns));
-	mnl_socket_close(e->nl);
-	e->nl = nl_open();
+	chim_nl_close(&e->nl);
+	ASSERT_EQ(0, chim_nl_open(&e->nl));
 	EXPECT_EQ(0, offload(e, e->p.peer));
-	EXPECT_NE('\0', answer.msg[0]);
-	mnl_socket_close(e->nl);
+	EXPECT_NE('\0', e->nl.msg[0]);
+	chim_nl_close(&e->nl);
 	ASSERT_EQ(0, net_enter(net_host_ns));
-	e->nl = nl_open();
+	ASSERT_EQ(0, chim_nl_open(&e->nl));
 
 	/* Paused, full */
 	ASSERT_EQ(0, dev_cmd(e, CHIMNEY_CMD_DEV_PAUSE));
 	EXPECT_EQ(0, offload(e, e->p.sk));
-	EXPECT_NE('\0', answer.msg[0]);
+	EXPECT_NE('\0', e->nl.msg[0]);
 	ASSERT_EQ(0, dev_cmd(e, CHIMNEY_CMD_DEV_RESUME));
 	ASSERT_EQ(0, set_param(e, CHIMNEY_A_DEV_MAX_CONNS, 1));
-	ASSERT_NE(0, offload(e, e->p.sk)) TH_LOG("%s", answer.msg);
+	ASSERT_NE(0, offload(e, e->p.sk)) TH_LOG("%s", e->nl.msg);
 	ASSERT_EQ(0, pair_open(&p, variant->kind));
 	EXPECT_EQ(0, offload(e, p.sk));
-	EXPECT_EQ(ENOSPC, answer.err);
-	EXPECT_NE('\0', answer.msg[0]);
+	EXPECT_EQ(-ENOSPC, answer.err);
+	EXPECT_NE('\0', e->nl.msg[0]);
 	EXPECT_TRUE(echoes(p.sk, p.peer));
 
 	/* Past its end: TIME_WAIT */
@@ -1669,7 +1555,7 @@ TEST_F(conn, socket_refused)
 	close(p.peer);
 	EXPECT_EQ(0, recv(p.sk, &c, 1, 0));
 	close(p.sk);
-	nlh = req(CHIMNEY_CMD_CONN_OFFLOAD);
+	nlh = req(e, CHIMNEY_CMD_CONN_OFFLOAD);
 	attr = chim_nl_put_tuple(nlh, &p.tuple, 0);
 	REFUSED(nlh, EINVAL, "not an established connection", attr);
 }
@@ -1719,7 +1605,7 @@ TEST_F(conn, cached_refused)
 
 		if (!round) {
 			id = offload(e, e->p.sk);
-			ASSERT_NE(0, id) TH_LOG("%s", answer.msg);
+			ASSERT_NE(0, id) TH_LOG("%s", e->nl.msg);
 			val = id;
 		} else {
 			ASSERT_EQ(0, conn_cmd(e, CHIMNEY_CMD_CONN_TERMINATE,
@@ -1729,7 +1615,7 @@ TEST_F(conn, cached_refused)
 			val = e->p.sk;
 		}
 		for (i = 0; i < ARRAY_SIZE(bad); i++) {
-			nlh = req(cmd);
+			nlh = req(e, cmd);
 			put_u32(nlh, key, val);
 			nest = mnl_attr_nest_start(nlh, CHIMNEY_A_CONN_CACHED);
 			put_u32(nlh, CHIMNEY_A_CACHED_RCV_INDICATION_SIZE, 5);
@@ -1746,7 +1632,7 @@ TEST_F(conn, cached_refused)
 			REFUSED(nlh, bad[i].err, bad[i].text, attr);
 		}
 		for (i = 0; i < ARRAY_SIZE(flags); i++) {
-			nlh = req(cmd);
+			nlh = req(e, cmd);
 			put_u32(nlh, key, val);
 			nest = mnl_attr_nest_start(nlh, CHIMNEY_A_CONN_CACHED);
 			put_u32(nlh, CHIMNEY_A_CACHED_KA_PROBE_COUNT, 5);
@@ -1757,12 +1643,12 @@ TEST_F(conn, cached_refused)
 		}
 
 		/* Nothing to change */
-		nlh = req(cmd);
+		nlh = req(e, cmd);
 		put_u32(nlh, key, val);
 		nest = mnl_attr_nest_start(nlh, CHIMNEY_A_CONN_CACHED);
 		mnl_attr_nest_end(nlh, nest);
 		REFUSED(nlh, EINVAL, "nothing to change", nest);
-		nlh = req(cmd);
+		nlh = req(e, cmd);
 		put_u32(nlh, key, val);
 		nest = mnl_attr_nest_start(nlh, CHIMNEY_A_CONN_CACHED);
 		put_flags(nlh, 0, 0);
@@ -1773,7 +1659,7 @@ TEST_F(conn, cached_refused)
 		ASSERT_EQ(0, set_param(e, CHIMNEY_A_DEV_HZ, 10));
 		for (i = CHIMNEY_A_CACHED_KA_TIMEOUT;
 		     i <= CHIMNEY_A_CACHED_MAX_RT; i++) {
-			nlh = req(cmd);
+			nlh = req(e, cmd);
 			put_u32(nlh, key, val);
 			nest = mnl_attr_nest_start(nlh, CHIMNEY_A_CONN_CACHED);
 			attr = put_u32(nlh, i, 42949673);
@@ -1784,8 +1670,8 @@ TEST_F(conn, cached_refused)
 		EXPECT_TRUE(echoes(e->p.sk, e->p.peer));
 	}
 
-	ASSERT_NE(0, id = offload(e, e->p.sk)) TH_LOG("%s", answer.msg);
-	nlh = req(CHIMNEY_CMD_CONN_UPDATE);
+	ASSERT_NE(0, id = offload(e, e->p.sk)) TH_LOG("%s", e->nl.msg);
+	nlh = req(e, CHIMNEY_CMD_CONN_UPDATE);
 	put_u32(nlh, CHIMNEY_A_CONN_ID, id);
 	MISSES(nlh, EINVAL, "nothing to change", CHIMNEY_A_CONN_CACHED);
 }
@@ -1818,11 +1704,11 @@ static void conn_as_nobody(struct env *e)
 		for (i = 0; i < ARRAY_SIZE(secret); i++)
 			CHILD(!got(CHIMNEY_A_CONN_DELEGATED, secret[i]));
 	}
-	CHILD(update(e, the_id, CHIMNEY_A_CACHED_KA_TIMEOUT, 1) == EPERM);
-	CHILD(conn_cmd(e, CHIMNEY_CMD_CONN_TERMINATE, the_id) == EPERM);
-	nlh = req(CHIMNEY_CMD_CONN_OFFLOAD);
+	CHILD(update(e, the_id, CHIMNEY_A_CACHED_KA_TIMEOUT, 1) == -EPERM);
+	CHILD(conn_cmd(e, CHIMNEY_CMD_CONN_TERMINATE, the_id) == -EPERM);
+	nlh = req(e, CHIMNEY_CMD_CONN_OFFLOAD);
 	put_u32(nlh, CHIMNEY_A_CONN_FD, e->p.sk);
-	CHILD(ask(e->nl, nlh) == EPERM);
+	CHILD(ask(e, nlh) == -EPERM);
 }
 
 TEST_F(conn, unprivileged)
@@ -1830,7 +1716,7 @@ TEST_F(conn, unprivileged)
 	struct env *e = &self->e;
 
 	the_id = offload(e, e->p.sk);
-	ASSERT_NE(0, the_id) TH_LOG("%s", answer.msg);
+	ASSERT_NE(0, the_id) TH_LOG("%s", e->nl.msg);
 	EXPECT_EQ(0, in_child(e, conn_as_nobody, true));
 	EXPECT_EQ(0, conn_cmd(e, CHIMNEY_CMD_CONN_GET, the_id));
 	IS_CONN(the_id, NIC);
@@ -1840,24 +1726,24 @@ TEST_F(conn, unprivileged)
 
 TEST_F(conn, network_namespace)
 {
-	struct mnl_socket *nl = self->e.nl;
+	struct chim_nl nl = self->e.nl;
 	struct env *e = &self->e;
 	struct nlmsghdr *nlh;
 	__u32 id;
 
 	id = offload(e, e->p.sk);
-	ASSERT_NE(0, id) TH_LOG("%s", answer.msg);
+	ASSERT_NE(0, id) TH_LOG("%s", e->nl.msg);
 	ASSERT_EQ(0, net_enter(net_peer_ns));
-	e->nl = nl_open();
-	EXPECT_EQ(ENOENT, conn_cmd(e, CHIMNEY_CMD_CONN_GET, id));
-	EXPECT_EQ(ENOENT, update(e, id, CHIMNEY_A_CACHED_KA_TIMEOUT, 1));
-	EXPECT_EQ(ENOENT, conn_cmd(e, CHIMNEY_CMD_CONN_TERMINATE, id));
-	nlh = req(CHIMNEY_CMD_CONN_TERMINATE);
+	ASSERT_EQ(0, chim_nl_open(&e->nl));
+	EXPECT_EQ(-ENOENT, conn_cmd(e, CHIMNEY_CMD_CONN_GET, id));
+	EXPECT_EQ(-ENOENT, update(e, id, CHIMNEY_A_CACHED_KA_TIMEOUT, 1));
+	EXPECT_EQ(-ENOENT, conn_cmd(e, CHIMNEY_CMD_CONN_TERMINATE, id));
+	nlh = req(e, CHIMNEY_CMD_CONN_TERMINATE);
 	chim_nl_put_tuple(nlh, &e->p.tuple, 0);
-	EXPECT_EQ(ENOENT, ask(e->nl, nlh));
+	EXPECT_EQ(-ENOENT, ask(e, nlh));
 	EXPECT_EQ(0, dump(e, CHIMNEY_CMD_CONN_GET));
 	EXPECT_EQ(0, answer.n);
-	mnl_socket_close(e->nl);
+	chim_nl_close(&e->nl);
 	ASSERT_EQ(0, net_enter(net_host_ns));
 	e->nl = nl;
 	EXPECT_EQ(0, conn_cmd(e, CHIMNEY_CMD_CONN_GET, id));
@@ -1871,63 +1757,62 @@ TEST_F(conn, owner)
 
 	ASSERT_EQ(0, fchown(e->p.sk, NOBODY, NOBODY));
 	id = offload(e, e->p.sk);
-	ASSERT_NE(0, id) TH_LOG("%s", answer.msg);
+	ASSERT_NE(0, id) TH_LOG("%s", e->nl.msg);
 	EXPECT_EQ(NOBODY, got_u32(CHIMNEY_A_CONN_UID));
 	EXPECT_EQ(inode_of(e->p.sk), got_u32(CHIMNEY_A_CONN_INODE));
 }
 
 TEST_F(conn, notifications)
 {
-	struct mnl_socket *nl = nl_open(), *elsewhere;
+	struct chim_nl ear, elsewhere;
 	struct env *e = &self->e;
 	struct nlmsghdr *nlh;
 	__u32 id;
 	int i;
 
-	ASSERT_EQ(0, nl_join(nl));
+	ASSERT_EQ(0, chim_nl_listen(&ear));
 	ASSERT_EQ(0, net_enter(net_peer_ns));
-	elsewhere = nl_open();
-	ASSERT_EQ(0, nl_join(elsewhere));
+	ASSERT_EQ(0, chim_nl_listen(&elsewhere));
 	ASSERT_EQ(0, net_enter(net_host_ns));
 
 	/* By terminate, then by upload-all */
 	for (i = 0; i < 2; i++) {
 		id = offload(e, e->p.sk);
-		ASSERT_NE(0, id) TH_LOG("%s", answer.msg);
-		nlh = event(nl, 5000);
-		ASSERT_EQ(CHIMNEY_CMD_CONN_OFFLOAD_NTF, event_cmd(nlh));
+		ASSERT_NE(0, id) TH_LOG("%s", e->nl.msg);
+		nlh = event(&ear, 5000);
+		ASSERT_EQ(CHIMNEY_CMD_CONN_OFFLOAD_NTF, event_cmd(&ear, nlh));
 		EXPECT_EQ(id, attr_u32(find(nlh, CHIMNEY_A_CONN_ID, 0)));
 		EXPECT_NE(NULL, find(nlh, CHIMNEY_A_CONN_DELEGATED,
 				     CHIMNEY_A_DELEGATED_SND_NXT, 0));
 
 		ASSERT_EQ(0, update(e, id, CHIMNEY_A_CACHED_KA_TIMEOUT, 5000));
-		nlh = event(nl, 5000);
-		ASSERT_EQ(CHIMNEY_CMD_CONN_UPDATE_NTF, event_cmd(nlh));
+		nlh = event(&ear, 5000);
+		ASSERT_EQ(CHIMNEY_CMD_CONN_UPDATE_NTF, event_cmd(&ear, nlh));
 		EXPECT_EQ(id, attr_u32(find(nlh, CHIMNEY_A_CONN_ID, 0)));
 		EXPECT_EQ(5000, attr_u32(find(nlh, CHIMNEY_A_CONN_CACHED,
 					      CHIMNEY_A_CACHED_KA_TIMEOUT,
 					      0)));
 
-		ASSERT_EQ(ERANGE, update(e, id, CHIMNEY_A_CACHED_KA_TIMEOUT,
-					 0));
+		ASSERT_EQ(-ERANGE, update(e, id, CHIMNEY_A_CACHED_KA_TIMEOUT,
+					  0));
 		EXPECT_EQ(0, offload(e, e->p.sk));
-		EXPECT_EQ(NULL, event(nl, 0));
+		EXPECT_EQ(NULL, event(&ear, 0));
 
 		ASSERT_EQ(0, i ? dev_cmd(e, CHIMNEY_CMD_DEV_UPLOAD_ALL) :
 				 conn_cmd(e, CHIMNEY_CMD_CONN_TERMINATE, id));
-		nlh = event(nl, 5000);
-		ASSERT_EQ(CHIMNEY_CMD_CONN_TERMINATE_NTF, event_cmd(nlh));
+		nlh = event(&ear, 5000);
+		ASSERT_EQ(CHIMNEY_CMD_CONN_TERMINATE_NTF, event_cmd(&ear, nlh));
 		EXPECT_EQ(id, attr_u32(find(nlh, CHIMNEY_A_CONN_ID, 0)));
 		EXPECT_EQ(CHIMNEY_REASON_HOST,
 			  attr_u32(find(nlh, CHIMNEY_A_CONN_REASON, 0)));
 		EXPECT_EQ(CHIMNEY_PLACE_HOST,
 			  attr_u32(find(nlh, CHIMNEY_A_CONN_PLACE, 0)));
-		EXPECT_EQ(ENOENT, conn_cmd(e, CHIMNEY_CMD_CONN_TERMINATE, id));
-		EXPECT_EQ(NULL, event(nl, 0));
+		EXPECT_EQ(-ENOENT, conn_cmd(e, CHIMNEY_CMD_CONN_TERMINATE, id));
+		EXPECT_EQ(NULL, event(&ear, 0));
 	}
-	EXPECT_EQ(NULL, event(elsewhere, 0));
-	mnl_socket_close(nl);
-	mnl_socket_close(elsewhere);
+	EXPECT_EQ(NULL, event(&elsewhere, 0));
+	chim_nl_close(&ear);
+	chim_nl_close(&elsewhere);
 }
 
 /* ---- many connections --------------------------------------------------- */
@@ -1950,7 +1835,7 @@ FIXTURE_SETUP(many)
 	for (i = 0; i < MANY; i++) {
 		ASSERT_EQ(0, pair_open(&self->p[i], IPV4));
 		self->id[i] = offload(e, self->p[i].sk);
-		ASSERT_NE(0, self->id[i]) TH_LOG("%s", answer.msg);
+		ASSERT_NE(0, self->id[i]) TH_LOG("%s", e->nl.msg);
 	}
 }
 
@@ -1966,7 +1851,7 @@ FIXTURE_TEARDOWN(many)
 /* The next part of a dump: notes how often each id was seen. Returns 1 if
  * there is more to come, 0 at the end.
  */
-static int dump_part(struct mnl_socket *nl, unsigned char *seen, size_t n,
+static int dump_part(struct chim_nl *nl, unsigned char *seen, size_t n,
 		     bool *intr)
 {
 	char buf[BUF];
@@ -1974,7 +1859,7 @@ static int dump_part(struct mnl_socket *nl, unsigned char *seen, size_t n,
 	static __u32 last;
 	int len;
 
-	len = mnl_socket_recvfrom(nl, buf, sizeof(buf));
+	len = mnl_socket_recvfrom(nl->sock, buf, sizeof(buf));
 	if (len < 0)
 		return -1;
 	for (; mnl_nlmsg_ok(nlh, len); nlh = mnl_nlmsg_next(nlh, &len)) {
@@ -1986,7 +1871,7 @@ static int dump_part(struct mnl_socket *nl, unsigned char *seen, size_t n,
 			last = 0;
 			return 0;
 		}
-		if (nlh->nlmsg_type != family)
+		if (nlh->nlmsg_type != nl->family)
 			return -1;
 		id = attr_u32(find(nlh, CHIMNEY_A_CONN_ID, 0));
 		if (id >= n || id <= last)
@@ -1997,13 +1882,14 @@ static int dump_part(struct mnl_socket *nl, unsigned char *seen, size_t n,
 	return 1;
 }
 
-static int dump_start(struct mnl_socket *nl)
+static int dump_start(struct chim_nl *nl)
 {
-	struct nlmsghdr *nlh = nl_req(family, CHIMNEY_CMD_CONN_GET,
-				      NLM_F_DUMP);
+	char buf[NL_ROOM];
+	struct nlmsghdr *nlh;
 
-	nlh->nlmsg_seq = ++seq;
-	return mnl_socket_sendto(nl, nlh, nlh->nlmsg_len) < 0;
+	nlh = chim_nl_start(nl, buf, nl->family, CHIMNEY_CMD_CONN_GET);
+	nlh->nlmsg_flags |= NLM_F_DUMP;
+	return mnl_socket_sendto(nl->sock, nlh, nlh->nlmsg_len) < 0;
 }
 
 TEST_F(many, dump)
@@ -2013,10 +1899,10 @@ TEST_F(many, dump)
 	int i, rc, parts = 0;
 	bool intr = false;
 
-	ASSERT_EQ(0, dump_start(e->nl));
+	ASSERT_EQ(0, dump_start(&e->nl));
 	do {
 		parts++;
-		rc = dump_part(e->nl, seen, sizeof(seen), &intr);
+		rc = dump_part(&e->nl, seen, sizeof(seen), &intr);
 	} while (rc == 1);
 	EXPECT_EQ(0, rc);
 	EXPECT_LT(2, parts);
@@ -2029,15 +1915,16 @@ TEST_F(many, dump)
 TEST_F(many, dump_under_churn)
 {
 	static unsigned char seen[1 << 20];
-	struct mnl_socket *nl = nl_open();
 	struct env *e = &self->e;
+	struct chim_nl nl;
 	bool gone[MANY] = {};
 	bool intr = false;
 	int i, rc, n = 0;
 
-	ASSERT_EQ(0, dump_start(nl));
+	ASSERT_EQ(0, chim_nl_open(&nl));
+	ASSERT_EQ(0, dump_start(&nl));
 	do {
-		rc = dump_part(nl, seen, sizeof(seen), &intr);
+		rc = dump_part(&nl, seen, sizeof(seen), &intr);
 		/* From both ends; some of them come back under new ids. */
 		for (i = 0; i < 4 && n < MANY / 2; i++, n++) {
 			int victim = n & 1 ? MANY - n : n;
@@ -2056,13 +1943,13 @@ TEST_F(many, dump_under_churn)
 		EXPECT_GE(1, seen[self->id[i]]);
 		EXPECT_LE(!gone[i], seen[self->id[i]]);
 	}
-	mnl_socket_close(nl);
+	chim_nl_close(&nl);
 
 	/* Undisturbed, it is not. */
 	intr = false;
-	ASSERT_EQ(0, dump_start(e->nl));
+	ASSERT_EQ(0, dump_start(&e->nl));
 	do {
-		rc = dump_part(e->nl, seen, sizeof(seen), &intr);
+		rc = dump_part(&e->nl, seen, sizeof(seen), &intr);
 	} while (rc == 1);
 	EXPECT_EQ(0, rc);
 	EXPECT_FALSE(intr);
