@@ -342,35 +342,36 @@ static bool dumps_blame(void)
  * blaming bad, if given, or saying that type miss is missing, if given; and
  * must have changed nothing.
  */
-static void check_refused(struct __test_metadata *_metadata, struct env *e,
-			  struct nlmsghdr *nlh, int err, const char *text,
-			  const struct nlattr *bad, __u32 miss, int line)
+static bool refused(struct env *e, struct nlmsghdr *nlh, int err,
+		    const char *text, const struct nlattr *bad, __u32 miss)
 {
-	size_t offset = bad ? (char *)bad - (char *)nlh : 0;
+	size_t at = bad ? (char *)bad - (char *)nlh : 0;
 	char before[NL_ROOM], after[NL_ROOM];
+	bool good;
 	size_t len;
+	int ret;
 
 	len = snapshot(e, before);
-	ask(e, nlh);
-	EXPECT_EQ(-err, answer.err)
-		TH_LOG("line %d: %s: %s", line, strerror(-answer.err),
-		       e->nl.msg);
-	EXPECT_NE(NULL, strstr(e->nl.msg, text))
-		TH_LOG("line %d: '%s' has no '%s'", line, e->nl.msg, text);
-	EXPECT_EQ(offset, e->nl.bad)
-		TH_LOG("line %d: %s: wrong attribute", line, e->nl.msg);
-	EXPECT_EQ(miss, e->nl.miss)
-		TH_LOG("line %d: %s: wrong attribute", line, e->nl.msg);
-	EXPECT_EQ(0, answer.n);
-	EXPECT_EQ(len, snapshot(e, after));
-	EXPECT_EQ(0, memcmp(before, after, len))
-		TH_LOG("line %d: something changed", line);
+	ret = ask(e, nlh);
+	good = ret == -err && strstr(e->nl.msg, text) && e->nl.bad == at &&
+	       e->nl.miss == miss && !answer.n;
+	if (!good) {
+		fprintf(stderr, "# got %d \"%s\", blamed %u, missing %u, ",
+			ret, e->nl.msg, e->nl.bad, e->nl.miss);
+		fprintf(stderr, "%d replies, wanted %d \"%s\", %zu, %u, 0\n",
+			answer.n, -err, text, at, miss);
+	}
+	if (snapshot(e, after) != len || memcmp(before, after, len)) {
+		fprintf(stderr, "# something changed\n");
+		good = false;
+	}
+	return good;
 }
 
 #define REFUSED(nlh, err, text, bad)	\
-	check_refused(_metadata, e, nlh, err, text, bad, 0, __LINE__)
+	EXPECT_TRUE(refused(e, nlh, err, text, bad, 0))
 #define MISSES(nlh, err, text, miss)	\
-	check_refused(_metadata, e, nlh, err, text, NULL, miss, __LINE__)
+	EXPECT_TRUE(refused(e, nlh, err, text, NULL, miss))
 
 /* ---- other callers ------------------------------------------------------ */
 
