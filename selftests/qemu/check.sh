@@ -166,8 +166,8 @@ lanes=("one" "two" "vt new-vt new" "debug leaks four")
 # They do one thing at a time: a second processor helps nobody there, and
 # what does not exist costs this machine nothing.
 declare -A cpus=([one]=1 [four]=4)
-one_tests=(cli_args cli.sh link.sh netlink refuse sock_api sock_close sock_opt
-	sock_wait spec.sh update)
+one_tests=(cli_args cli.sh link.sh netlink_conn netlink_dev netlink_refuse
+	refuse sock_api sock_close sock_opt sock_wait spec.sh update)
 
 newer=6.12
 newer_tests=(refuse sock_close sock_late update migrate.sh)
@@ -177,7 +177,7 @@ newer_vtime_tests=(vt_handover.sh)
 four_tests=(races.sh)
 
 # Where lost memory would be: wherever something is refused or torn down.
-leak_tests=(refuse netlink update failnth)
+leak_tests=(refuse netlink_conn netlink_dev netlink_refuse update failnth)
 
 # only PROGRAM...: those that are asked for.
 only() {
