@@ -20,13 +20,17 @@ int chim_sock_prepare(struct sock *sk);
 void chim_sock_install(struct sock *sk, struct chim_conn *conn);
 void chim_sock_restore(struct sock *sk);
 void chim_sock_sync(struct sock *sk, struct chim_conn *conn, bool call);
-void chim_sock_apply(struct sock *sk, struct chim_conn *conn,
-		     struct chim_indication *ind);
-void chim_sock_add_stats(struct sock *sk, const struct chim_conn_stats *stats);
-u32 chim_sock_rcv_edge(const struct sock *sk);
 void chim_sock_hear(struct sock *sk, u8 tcp_flags);
-bool chim_sock_is_special(const struct sk_buff *skb);
-struct sk_buff *chim_sock_clone(struct sk_buff *skb, gfp_t gfp);
+
+/* host_data.c APIs: */
+bool chim_data_is_special(const struct sk_buff *skb);
+struct sk_buff *chim_data_clone(struct sk_buff *skb, gfp_t gfp);
+bool chim_data_post(struct sock *sk, struct chim_conn *conn);
+void chim_data_grow_rcvbuf(struct sock *sk);
+void chim_data_apply(struct sock *sk, struct chim_conn *conn,
+		     struct chim_indication *ind);
+void chim_data_add_stats(struct sock *sk, const struct chim_conn_stats *stats);
+u32 chim_data_rcv_edge(const struct sock *sk);
 
 /* host_state.c APIs: */
 void chim_state_init(void);

@@ -147,12 +147,12 @@ static int chim_collect_sends(struct sock *sk, struct sk_buff_head *sends,
 	skb_rbtree_walk(skb, &sk->tcp_rtx_queue) {
 		if (!skb->len)
 			continue; /* the FIN alone */
-		if (chim_sock_is_special(skb)) {
+		if (chim_data_is_special(skb)) {
 			NL_SET_ERR_MSG_MOD(extack,
 					   "zero-copy data or a send timestamp is outstanding");
 			return -EOPNOTSUPP;
 		}
-		clone = chim_sock_clone(skb, GFP_KERNEL);
+		clone = chim_data_clone(skb, GFP_KERNEL);
 		if (!clone) {
 			NL_SET_ERR_MSG_MOD(extack,
 					   "no memory for the send data");
@@ -303,7 +303,7 @@ static int chim_move_down(struct sock *sk, struct chim_conn *conn,
 	chim_sock_install(sk, conn);
 	conn->place = CHIMNEY_PLACE_NIC;
 	chim_nic_ops.start(conn->nic, st, &sends, &tp->out_of_order_queue,
-			   chim_sock_rcv_edge(sk), ack_owed);
+			   chim_data_rcv_edge(sk), ack_owed);
 	return 0;
 }
 
@@ -428,8 +428,8 @@ static void chim_move_up(struct sock *sk, struct chim_conn *conn, u8 reason,
 	if (dead) {
 		__skb_queue_purge(&ind.data);
 	} else {
-		chim_sock_apply(sk, conn, &ind);
-		chim_sock_add_stats(sk, &st->stats);
+		chim_data_apply(sk, conn, &ind);
+		chim_data_add_stats(sk, &st->stats);
 		chim_state_restore(sk, st, conn);
 	}
 	chim_sock_restore(sk);

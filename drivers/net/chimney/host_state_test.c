@@ -982,7 +982,7 @@ static void receive(struct kunit *test, u32 n, u32 len, u32 room)
 		TCP_SKB_CB(skb)->has_rxtstamp = 0;
 		__skb_queue_tail(&ind.data, skb);
 	}
-	chim_sock_apply(sk, &conn, &ind);
+	chim_data_apply(sk, &conn, &ind);
 }
 
 /* What was on offer is taken, whatever it costs, also by a buffer that is not
@@ -1037,7 +1037,7 @@ static void both_close_before_the_nic_knows(struct kunit *test)
 	__skb_queue_head_init(&ind.data);
 	__skb_queue_tail(&ind.data, fin);
 	sk->sk_state = TCP_FIN_WAIT1;
-	chim_sock_apply(sk, &conn, &ind);
+	chim_data_apply(sk, &conn, &ind);
 	KUNIT_EXPECT_EQ(test, sk->sk_state, TCP_CLOSING);
 }
 
