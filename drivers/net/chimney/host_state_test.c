@@ -871,6 +871,7 @@ static void shield_makes_inert(struct kunit *test)
 	tp->lost_out = 3;
 	tp->retrans_out = 2;
 	inet_csk(sk)->icsk_retransmits = 2;
+	inet_csk(sk)->icsk_mtup.probe_size = 1;
 	inet_csk_reset_xmit_timer(sk, ICSK_TIME_RETRANS, 10 * HZ, TCP_RTO_MAX);
 	ka_setup(sk, 0, 10 * HZ);
 	chim_state_shield(sk);
@@ -883,6 +884,7 @@ static void shield_makes_inert(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, tp->lost_out, 0);
 	KUNIT_EXPECT_EQ(test, tp->retrans_out, 0);
 	KUNIT_EXPECT_EQ(test, inet_csk(sk)->icsk_retransmits, 0);
+	KUNIT_EXPECT_FALSE(test, inet_csk(sk)->icsk_mtup.probe_size);
 	KUNIT_EXPECT_TRUE(test, after(tp->rcv_wup, tp->rcv_nxt + (1 << 28)));
 	tp->packets_out = 0;
 }

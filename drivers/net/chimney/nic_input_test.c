@@ -1200,6 +1200,28 @@ static void shut_window_leaves_nothing(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, segs_out(test), 1);
 }
 
+/* While its socket is busy nobody fetches: what may wait has an end. */
+static void waiting_data_is_limited(struct kunit *test)
+{
+	struct nic_test *t = test->priv;
+	struct nic_conn *c = &t->c;
+	struct segment g;
+	u32 i;
+
+	t->sk.sk_rcvbuf = 4000;
+	t->sk.sk_sndbuf = 4000;
+	for (i = 0; i < 100; i++) {
+		g = plain(test);
+		g.len = 100;
+		input(test, &g);
+	}
+	KUNIT_EXPECT_GT(test, c->rx_mem, 4000);
+	KUNIT_EXPECT_LT(test, c->rx_mem, 12000);
+	KUNIT_EXPECT_EQ(test, c->rcv_nxt, RCV((u32)c->stats.bytes_in));
+	KUNIT_EXPECT_EQ(test, nic_test_count(test, CHIM_CNT_RX_NO_ROOM),
+			100 - c->stats.bytes_in / 100);
+}
+
 /* RFC 5681 4.2: full segments have no room to tell of a hole. */
 static void hole_is_told_of_beside_data(struct kunit *test)
 {
@@ -1321,6 +1343,7 @@ static struct kunit_case nic_input_cases[] = {
 	KUNIT_CASE(fin_waits_for_the_hole),
 	KUNIT_CASE(window_cuts_a_segment),
 	KUNIT_CASE(shut_window_leaves_nothing),
+	KUNIT_CASE(waiting_data_is_limited),
 	KUNIT_CASE(hole_is_told_of_beside_data),
 	KUNIT_CASE(reassembly_of_anything),
 	{}
