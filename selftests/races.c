@@ -32,6 +32,7 @@
 #define CHUNK		8192
 #define BLOCK_US	20000		/* longest call that waits */
 #define STUCK_MS	60000		/* nothing may take that long */
+#define ASK_MS		2000
 #define TRACE		40
 
 /* What one end has sent, and what the other has got of it. */
@@ -103,6 +104,20 @@ static atomic_uint links_done, modules_done, modules_refused;
 static atomic_uint worlds_done, worlds_refused;
 static pthread_mutex_t print_lock = PTHREAD_MUTEX_INITIALIZER;
 
+static void tell_socket(int fd)
+{
+	struct tcp_info i = {};
+	socklen_t len = sizeof(i);
+
+	if (getsockopt(fd, SOL_TCP, TCP_INFO, &i, &len))
+		return;
+	ksft_print_msg("  state %u, %u unacked, %u retransmits, %u probes\n",
+		       i.tcpi_state, i.tcpi_unacked, i.tcpi_retransmits,
+		       i.tcpi_probes);
+	ksft_print_msg("  RTO %u us, sent %u ms ago, heard %u ms ago\n",
+		       i.tcpi_rto, i.tcpi_last_data_sent, i.tcpi_last_ack_recv);
+}
+
 static void __attribute__((format(printf, 2, 3)))
 fail(struct slot *s, const char *fmt, ...)
 {
@@ -124,6 +139,8 @@ fail(struct slot *s, const char *fmt, ...)
 			ksft_print_msg("  way %u: %zu of %zu%s\n", i,
 				       s->way[i].rcvd, s->way[i].sent,
 				       s->way[i].fin ? ", all" : "");
+		tell_socket(s->p.sk);
+		tell_socket(s->p.peer);
 		at = s->at;
 		for (i = at; i < at + TRACE; i++)
 			if (s->trace[i % TRACE].what)
@@ -282,24 +299,25 @@ static void ask_often(int fd)
 }
 
 /* Waits until the ends that read these ways have come to their end, and says
- * how: 1, or an error.
+ * how: 1, or an error. An update by name may still put the probes off.
  */
 static bool outlive(struct slot *s, unsigned int ways, int how[2])
 {
-	long heard = time_ms();
+	long heard = time_ms(), asked = 0;
 	struct pollfd p[2];
 	int way, left;
+	bool ask;
 
-	for (way = OUT; way <= IN; way++) {
-		how[way] = 0;
-		if (!(ways & 1 << way))
-			continue;
-		how[way] = -EAGAIN;
-		ask_often(fd_of(s, !way));
-	}
+	for (way = OUT; way <= IN; way++)
+		how[way] = ways & 1 << way ? -EAGAIN : 0;
 	for (;;) {
 		left = 0;
+		ask = time_ms() > asked + ASK_MS;
+		if (ask)
+			asked = time_ms();
 		for (way = OUT; way <= IN; way++) {
+			if (ask && how[way] == -EAGAIN)
+				ask_often(fd_of(s, !way));
 			if (how[way] == -EAGAIN)
 				how[way] = drain(s, way, &heard);
 			p[left].fd = fd_of(s, !way);
