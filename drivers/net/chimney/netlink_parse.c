@@ -269,11 +269,12 @@ struct sock *chim_nl_sock_by_tuple(struct net *net, struct nlattr *nest,
 			found = sk;
 			continue;
 		}
-		sock_gen_put(sk);
-		if (sk != found) {
+		/* Bound alike it is the same, or has just taken its place. */
+		if (sk->sk_bound_dev_if != found->sk_bound_dev_if)
 			err = -ENOTUNIQ;
+		sock_gen_put(sk);
+		if (err)
 			break;
-		}
 	}
 	rcu_read_unlock();
 
