@@ -908,31 +908,28 @@ static void *worlds_run(void *arg)
 	return NULL;
 }
 
-/* In the process that ends. */
-static int world(void)
+/* In the process that ends. 0, or what went wrong */
+static int world_run(struct actor *a)
 {
 	struct linger now = { .l_onoff = 1 };
-	struct actor a = { .seed = seed };
 	char data[CHUNK], back[CHUNK];
 	struct pair p[3];
 	unsigned int i;
 	time_t end;
 
-	if (chim_nl_open(&a.nl))
-		return 1;
 	fill(data, CHUNK, 0);
 	for (i = 0; i < ARRAY_SIZE(p); i++) {
 		if (pair_open(&p[i], i))
-			return 1;
-		chim_nl_offload_fd(&a.nl, p[i].sk, NULL);
+			return 2;
+		chim_nl_offload_fd(&a->nl, p[i].sk, NULL);
 		if (!send_all(p[i].sk, data, CHUNK) ||
 		    !recv_all(p[i].peer, back, CHUNK) ||
 		    !filled(back, CHUNK, 0))
-			return 2;
-		if (!i && any(&a, 2) && fill_up(p[i].sk) < CHUNK)
 			return 3;
+		if (!i && any(a, 2) && fill_up(p[i].sk) < CHUNK)
+			return 4;
 	}
-	if (any(&a, 2))
+	if (any(a, 2))
 		return 0;
 	/* The peers go first, and the wire with their namespace; what they
 	 * said last is lost.
@@ -949,11 +946,26 @@ static int world(void)
 	while (if_nametoindex("veth0") && time_ms() < end)
 		usleep(1000);
 	if (if_nametoindex("veth0"))
-		return 4;
+		return 5;
 	for (i = 0; i < ARRAY_SIZE(p); i++)
 		if (tcp_state_of(p[i].sk) != TCP_ESTABLISHED)
-			return 5;
+			return 6;
 	return 0;
+}
+
+/* 1 without the module: its device takes the addresses with it. */
+static int world(void)
+{
+	struct actor a = { .seed = seed };
+	int err;
+
+	/* Nobody answers those who come last. */
+	if (run("sysctl -qw net.ipv4.tcp_syn_retries=2 "
+		"net.ipv4.tcp_orphan_retries=1") || chim_nl_open(&a.nl))
+		return 1;
+	err = world_run(&a);
+	return err && if_nametoindex("veth0") && !if_nametoindex("chim0") ?
+	       1 : err;
 }
 
 /* What is left behind */
@@ -983,16 +995,16 @@ static long objects_of(const char *cache)
 	return atol(line);
 }
 
-/* Memory of TCP in all namespaces; a CPU may keep 256 pages of it aside. */
-static long tcp_pages(void)
+/* Of all namespaces; a CPU may keep 256 pages of TCP's memory aside. */
+static long tcp_pages(long *orphans)
 {
 	FILE *f = fopen("/proc/net/sockstat", "re");
 	char line[256];
 	long n = -1;
 
 	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "TCP: %*s %*s %*s %*s %*s %*s %*s %*s %*s %ld",
-			   &n) == 1)
+		if (sscanf(line, "TCP: %*s %*s orphan %ld %*s %*s %*s %*s "
+			   "mem %ld", orphans, &n) == 2)
 			break;
 	if (f)
 		fclose(f);
@@ -1013,13 +1025,17 @@ static bool few_objects(const long was[])
 static bool nothing_left(const long was[], long pages)
 {
 	long room = 256 * sysconf(_SC_NPROCESSORS_ONLN);
-	bool good = until(few_objects(was) && tcp_pages() <= pages + room);
+	long orphans = -1;
+	bool good = until(few_objects(was) &&
+			  tcp_pages(&orphans) <= pages + room);
 	unsigned int i;
 
 	for (i = 0; i < CACHES; i++)
 		ksft_print_msg("%s: %ld objects, %ld before\n", caches[i],
 			       objects_of(caches[i]), was[i]);
-	ksft_print_msg("TCP: %ld pages, %ld before\n", tcp_pages(), pages);
+	ksft_print_msg("orphans: %ld\n", orphans);
+	ksft_print_msg("TCP: %ld pages, %ld before\n", tcp_pages(&orphans),
+		       pages);
 	return good;
 }
 
@@ -1091,7 +1107,12 @@ static void join(pthread_t thread, const char *what)
 	ksft_print_msg("FAILED: a thread hangs in: %s\n", what);
 	ksft_test_result_fail("every connection is accounted for\n");
 	fflush(stdout);
-	run("(ip address; ss -tanoi) | sed 's/^/# /'");
+	/* Whose it is, and those of a world's namespaces */
+	run("for p in $(pidof races); do\n"
+	    "	echo \"process $p\"; cat /proc/$p/task/*/stack\n"
+	    "	nsenter -t $p -n sh -c 'ip address; ss -tanoiem'\n"
+	    "	nsenter -t $p -n tools/chimney/chimney -d -s conn show\n"
+	    "done 2>&1 | sed 's/^/# /'");
 	ksft_exit_fail_msg("no use in going on\n");
 }
 
@@ -1150,7 +1171,7 @@ static void run_all(void)
 
 int main(int argc, char **argv)
 {
-	long was[CACHES], pages = tcp_pages();
+	long was[CACHES], orphans, pages = tcp_pages(&orphans);
 	bool in_world = false;
 	unsigned int i;
 	int opt;
