@@ -227,21 +227,25 @@ lane() {
 	done
 }
 
-pids=()
-trap 'kill "${pids[@]}" 2> /dev/null' EXIT
-trap 'exit 130' INT TERM HUP
-
-if wanted lint; then
+lint() {
 	selftests/lint.sh 2>&1 |
 		"$qemu/ktap.py" --tag static --plain --log "$log/lint.tap" \
 			--sum "$log/lint.sum" lint
-fi
+}
+
+pids=()
+trap 'kill "${pids[@]}" 2> /dev/null' EXIT
+trap 'exit 130' INT TERM HUP
 
 plan
 for name in "${tests[@]}"; do
 	[[ " lint ${programs[*]//$'\n'/ } " == *" $name "* ]] ||
 		fail "$name" "no such test here"
 done
+if wanted lint; then
+	lint &
+	pids+=($!)
+fi
 for name in "${lanes[@]}"; do
 	# shellcheck disable=SC2086
 	lane $name &

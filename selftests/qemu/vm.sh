@@ -149,7 +149,7 @@ if [ -n "$vtime" ]; then
 	# Two CPUs hang with icount.  The clock must not follow the host's.
 	args+=(-smp 1 -accel tcg -icount "shift=1,sleep=off"
 	       -rtc "base=2026-01-01T00:00:00,clock=vm")
-	append+=" noreplace-smp nowatchdog tsc=reliable"
+	append+=" noreplace-smp nowatchdog tsc=reliable psi=0"
 elif [ "$("$qemu_dir/accel.sh" "$k" "$initrd")" = kvm ]; then
 	args+=(-smp "$cpus" -accel kvm -cpu host)
 else
