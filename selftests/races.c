@@ -67,6 +67,16 @@ struct slot {
 	} trace[TRACE];
 };
 
+/* How a connection is ended. */
+enum way_out {
+	IN_ORDER,	/* both halves are closed */
+	RESET,
+	CLOSED,		/* one end; the other may have been sent more */
+	SHUT_DOWN,	/* our end, both ways; likewise */
+	WAYS_OUT,	/* that a thread has the choice of */
+	DESTROYED = WAYS_OUT,	/* SOCK_DESTROY has ended it already */
+};
+
 struct actor {
 	pthread_t thread;
 	unsigned int seed;
@@ -370,7 +380,7 @@ static void open_slot(struct actor *a, struct slot *s)
 	trace(s, "open", ntohs(s->name.lport));
 }
 
-static void end_slot(struct actor *a, struct slot *s, unsigned int way_out)
+static void end_slot(struct actor *a, struct slot *s, enum way_out way_out)
 {
 	static const int reset[] = { ECONNRESET, EPIPE, 0 };
 	static const int destroyed[] = { ECONNABORTED, ECONNRESET, EPIPE, 0 };
@@ -378,21 +388,21 @@ static void end_slot(struct actor *a, struct slot *s, unsigned int way_out)
 	bool good = true;
 
 	if (s->destroyed)
-		way_out = 4;
+		way_out = DESTROYED;
 	trace(s, "end", way_out * 10 + way);
 	switch (way_out) {
-	case 0: /* in good order */
+	case IN_ORDER:
 		half_close(s, way);
 		half_close(s, !way);
 		good = outlive(s, BOTH, how) && how[OUT] == 1 && how[IN] == 1;
 		break;
-	case 1: /* reset */
-	case 2: /* end of file, or reset for what was not read */
-		end_closed(s, way, way_out == 1);
+	case RESET:
+	case CLOSED: /* end of file, or reset for what was not read */
+		end_closed(s, way, way_out == RESET);
 		good = outlive(s, 1 << way, how) &&
 		       (how[way] == 1 || one_of(how[way], reset));
 		break;
-	case 3: /* likewise */
+	case SHUT_DOWN: /* likewise */
 		half_close(s, IN);
 		half_close(s, OUT);
 		if (shutdown(s->p.sk, SHUT_RDWR) && errno != ENOTCONN)
@@ -400,7 +410,7 @@ static void end_slot(struct actor *a, struct slot *s, unsigned int way_out)
 		good = outlive(s, 1 << OUT, how) &&
 		       (how[OUT] == 1 || one_of(how[OUT], reset));
 		break;
-	case 4:
+	case DESTROYED:
 		good = outlive(s, BOTH, how) &&
 		       (how[IN] == 1 || one_of(how[IN], destroyed)) &&
 		       (how[OUT] == 1 || one_of(how[OUT], reset));
@@ -701,7 +711,7 @@ static int op_destroy(struct actor *a, struct slot *s)
 
 static int op_end(struct actor *a, struct slot *s)
 {
-	end_slot(a, s, any(a, 4));
+	end_slot(a, s, any(a, WAYS_OUT));
 	return 0;
 }
 
@@ -765,7 +775,7 @@ static void act(struct actor *a)
 			return;
 		a->doing = (uintptr_t)"open";
 		if (s->open && s->destroyed)
-			end_slot(a, s, 0);
+			end_slot(a, s, IN_ORDER);
 		if (!s->open)
 			open_slot(a, s);
 		pthread_rwlock_unlock(&s->lock);
@@ -1167,7 +1177,7 @@ static void run_all(void)
 		join(actors[i].thread, (const char *)actors[i].doing);
 	for (i = 0; i < SLOTS; i++)
 		if (slots[i].open)
-			end_slot(&actors[0], &slots[i], 0);
+			end_slot(&actors[0], &slots[i], IN_ORDER);
 }
 
 int main(int argc, char **argv)
