@@ -5,8 +5,10 @@
  * of the same kind gets the same calls.
  */
 #include <errno.h>
+#include <linux/bpf.h>
 #include <linux/filter.h>
 #include <linux/in6.h>
+#include <linux/kcm.h>
 #include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
@@ -15,6 +17,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 #include "sock_api.h"
 
@@ -310,6 +313,59 @@ TEST_F(sock, upper_layer_protocol)
 	EXPECT_UPLOADED();
 	ASSERT_EQ(0, getsockopt(self->sk, IPPROTO_TCP, TCP_ULP, name, &len));
 	EXPECT_STREQ("tls", name);
+	EXPECT_TRUE(echoes(self->sk, self->peer));
+}
+
+#define MESSAGE		64
+
+/* A socket that has the kernel cut what another receives into messages */
+static int multiplexer(int sk)
+{
+	const struct bpf_insn length[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .imm = MESSAGE },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	union bpf_attr load = {
+		.prog_type = BPF_PROG_TYPE_SOCKET_FILTER,
+		.insns = (uintptr_t)length,
+		.insn_cnt = 2,
+		.license = (uintptr_t)"GPL",
+	};
+	struct timeval limit = { .tv_sec = DEADLINE };
+	struct kcm_attach attach = { .fd = sk };
+	int kcm, err;
+
+	kcm = socket(AF_KCM, SOCK_SEQPACKET | SOCK_CLOEXEC, KCMPROTO_CONNECTED);
+	if (kcm < 0)
+		return -1;
+	attach.bpf_fd = syscall(SYS_bpf, BPF_PROG_LOAD, &load, sizeof(load));
+	err = ioctl(kcm, SIOCKCMATTACH, &attach);
+	close(attach.bpf_fd);
+	if (!err && !setsockopt(kcm, SOL_SOCKET, SO_RCVTIMEO, &limit,
+				sizeof(limit)))
+		return kcm;
+	close(kcm);
+	return -1;
+}
+
+/* It reads as data comes, without a call on the socket. */
+TEST_F(sock, kernel_multiplexer)
+{
+	int kcm = multiplexer(self->sk);
+	size_t at;
+
+	if (kcm < 0 && errno == EAFNOSUPPORT && kernel_watches())
+		return; /* which is without */
+	ASSERT_LE(0, kcm);
+	EXPECT_UPLOADED();
+	/* More than a window */
+	for (at = 0; at < 4096 * MESSAGE; at += MESSAGE) {
+		fill(data, MESSAGE, at);
+		ASSERT_EQ(MESSAGE, send(self->peer, data, MESSAGE, 0));
+		ASSERT_EQ(MESSAGE, recv(kcm, back, MESSAGE, 0));
+		ASSERT_TRUE(filled(back, MESSAGE, at));
+	}
+	close(kcm);
 	EXPECT_TRUE(echoes(self->sk, self->peer));
 }
 

@@ -32,6 +32,9 @@ static const char *chim_unfit(const struct sock *sk)
 	const struct inet_sock *inet = inet_sk(sk);
 	const struct ip_options_rcu *opt;
 
+	/* A reader in the kernel, say: it reads without a call. */
+	if (sk->sk_user_data)
+		return WHY("the socket is in a sockmap or has another user");
 #ifdef CONFIG_TCP_MD5SIG
 	if (rcu_access_pointer(tp->md5sig_info))
 		return WHY("the socket uses TCP MD5 signatures");
@@ -94,8 +97,6 @@ static const char *chim_obstacle(struct sock *sk)
 		return WHY("the socket belongs to MPTCP");
 	if (inet_csk(sk)->icsk_ulp_ops)
 		return WHY("the socket has an upper layer protocol (ULP)");
-	if (sk->sk_user_data)
-		return WHY("the socket is in a sockmap or has another user");
 	if (!chim_sock_known_prot(sk))
 		return WHY("the socket's protocol operations were replaced");
 	if (chim_usec_ts(tp))
