@@ -305,7 +305,7 @@ static void chim_complete_sends(struct sock *sk, u32 una, u32 cwnd)
  * @conn: its connection
  * @ind: from fetch or terminate; its data is taken
  *
- * Context: slock held or sock lock owned.
+ * Context: slock held or sock lock owned, BH disabled.
  */
 void chim_data_apply(struct sock *sk, struct chim_conn *conn,
 		     struct chim_indication *ind)

@@ -428,7 +428,12 @@ static void chim_move_up(struct sock *sk, struct chim_conn *conn, u8 reason,
 	if (dead) {
 		__skb_queue_purge(&ind.data);
 	} else {
+		/* Who waits gets to look when all of it is done, as after a
+		 * softirq: the end of the stream wakes him twice.
+		 */
+		local_bh_disable();
 		chim_data_apply(sk, conn, &ind);
+		local_bh_enable();
 		chim_data_add_stats(sk, &st->stats);
 		chim_state_restore(sk, st, conn);
 	}
