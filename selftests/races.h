@@ -12,7 +12,6 @@
 
 #define SLOTS		6
 #define CHUNK		8192
-#define STUCK_MS	60000		/* nothing may take that long */
 #define TRACE		40
 
 enum { OUT, IN };		/* ways: from our end, to our end */
@@ -136,6 +135,7 @@ static inline bool one_of(int err, const int *list)
 /* races.c: the run */
 extern unsigned int seed;
 extern const char *module;		/* its file; NULL: it has to stay */
+extern long stuck_ms;			/* nothing may take that long */
 extern atomic_bool stop;		/* threads come to their end */
 extern atomic_bool failed;
 

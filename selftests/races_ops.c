@@ -148,7 +148,7 @@ static int op_update(struct actor *a, struct slot *s)
 	trace(s, "attribute", attr[i]);
 	return if_there(a, s, "update",
 			chim_nl_update(&a->nl, &t, attr[i],
-				       2 * STUCK_MS + any(a, 1000)));
+				       2 * stuck_ms + any(a, 1000)));
 }
 
 static int op_get(struct actor *a, struct slot *s)
@@ -266,7 +266,7 @@ static int op_sndbuf(struct actor *a, struct slot *s)
 static int op_user_timeout(struct actor *a, struct slot *s)
 {
 	return set_option(s, SOL_TCP, TCP_USER_TIMEOUT,
-			  any(a, 2) ? 2 * STUCK_MS + any(a, 1000) : 0);
+			  any(a, 2) ? 2 * stuck_ms + any(a, 1000) : 0);
 }
 
 static int op_nodelay(struct actor *a, struct slot *s)

@@ -207,7 +207,7 @@ static int world_run(struct actor *a)
 		close(p[i].peer);
 	}
 	close(net_peer_ns);
-	end = time_ms() + STUCK_MS;
+	end = time_ms() + stuck_ms;
 	while (if_nametoindex("veth0") && time_ms() < end)
 		usleep(1000);
 	if (if_nametoindex("veth0"))
