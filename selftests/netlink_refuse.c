@@ -102,6 +102,16 @@ static struct nlattr *set_family(struct nlattr *nest, __u32 family)
 	return attr;
 }
 
+static struct nlattr *in_nest(struct nlattr *nest, int type)
+{
+	struct nlattr *attr;
+
+	mnl_attr_for_each_nested(attr, nest)
+		if (mnl_attr_get_type(attr) == type)
+			return attr;
+	return NULL;
+}
+
 TEST_F(conn, addresses_refused)
 {
 	struct env *e = &self->e;
@@ -151,10 +161,7 @@ TEST_F(conn, addresses_refused)
 	nlh = req(e, CHIMNEY_CMD_CONN_GET);
 	nest = chim_nl_put_tuple(nlh, &t, 0);
 	set_family(nest, t.family == AF_INET ? AF_INET6 : AF_INET);
-	mnl_attr_for_each_nested(attr, nest) {
-		if (mnl_attr_get_type(attr) == CHIMNEY_A_CONST_LOCAL_ADDRESS)
-			break;
-	}
+	attr = in_nest(nest, CHIMNEY_A_CONST_LOCAL_ADDRESS);
 	REFUSED(nlh, EINVAL, "length of address", attr);
 
 	for (i = 0; i < 4; i++) {
@@ -172,10 +179,7 @@ TEST_F(conn, addresses_refused)
 	bad.rport = 0;
 	nlh = req(e, CHIMNEY_CMD_CONN_GET);
 	nest = chim_nl_put_tuple(nlh, &bad, 0);
-	mnl_attr_for_each_nested(attr, nest) {
-		if (mnl_attr_get_type(attr) == CHIMNEY_A_CONST_REMOTE_PORT)
-			break;
-	}
+	attr = in_nest(nest, CHIMNEY_A_CONST_REMOTE_PORT);
 	REFUSED(nlh, ERANGE, "out of range", attr);
 
 	/* One address is IPv4, the other is not. */
@@ -185,10 +189,7 @@ TEST_F(conn, addresses_refused)
 	inet_pton(AF_INET6, "2001:db8::2", bad.remote);
 	nlh = req(e, CHIMNEY_CMD_CONN_GET);
 	nest = chim_nl_put_tuple(nlh, &bad, 0);
-	mnl_attr_for_each_nested(attr, nest) {
-		if (mnl_attr_get_type(attr) == CHIMNEY_A_CONST_REMOTE_ADDRESS)
-			break;
-	}
+	attr = in_nest(nest, CHIMNEY_A_CONST_REMOTE_ADDRESS);
 	REFUSED(nlh, EINVAL, "different families", attr);
 
 	/* What only replies have */
