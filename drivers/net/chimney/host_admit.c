@@ -92,13 +92,12 @@ static const char *chim_obstacle(struct sock *sk)
 {
 	const struct dst_entry *dst = __sk_dst_get(sk);
 	const struct tcp_sock *tp = tcp_sk(sk);
+	const char *why;
 
 	if (sk_is_mptcp(sk))
 		return WHY("the socket belongs to MPTCP");
 	if (inet_csk(sk)->icsk_ulp_ops)
 		return WHY("the socket has an upper layer protocol (ULP)");
-	if (!chim_sock_known_prot(sk))
-		return WHY("the socket's protocol operations were replaced");
 	if (chim_usec_ts(tp))
 		return WHY("the socket's timestamps count microseconds");
 	if (tcp_ecn_mode_accecn(tp))
@@ -111,7 +110,11 @@ static const char *chim_obstacle(struct sock *sk)
 		return WHY("the program has shut down reading");
 	if (tp->urg_data || before(tp->snd_una, tp->snd_up))
 		return WHY("urgent data is pending");
-	return chim_unfit(sk);
+	why = chim_unfit(sk);
+	/* Behind who did so: that says more. */
+	if (!why && !chim_sock_known_prot(sk))
+		return WHY("the socket's protocol operations were replaced");
+	return why;
 }
 
 /**
