@@ -3,7 +3,8 @@
 #
 # Runs the static checks and every test program, each group of programs in a
 # guest of its own, and adds up the individual results.  The last line is
-# "N passed, N failed, N skipped"; success is no failure and no skip.
+# "N passed, N failed, N skipped"; success is no failure and no skip.  What is
+# to run and leaves no result has failed.
 #
 # Without KERNEL everything runs on Linux 6.1, and what meets most of the code
 # that differs between kernels once more on a newer one.
@@ -27,11 +28,20 @@ if ! flock -n 8; then
 	flock 8
 fi
 log=build/log
+unsteady=
+declare -A programs=()
 rm -f "$log"/*.{sum,tap,err,console}
 
 finish() {
-	local failed passed skipped prog on
+	local failed passed skipped prog on name
 
+	for name in "${!programs[@]}"; do
+		for prog in ${programs[$name]}; do
+			cut -f 2 "$log/$name.sum" 2> /dev/null |
+				grep -qx "$prog\(@.*\)\?" ||
+				fail "$prog" "no result in guest $name"
+		done
+	done
 	cat "$log"/*.sum > "$log/all" 2> /dev/null
 	passed=$(grep -c '^PASS' "$log/all")
 	failed=$(grep -c '^FAIL' "$log/all")
@@ -54,6 +64,7 @@ finish() {
 		done | sed 's/make build/make all/; s/make guest/make check/'
 		echo "Logs: $log"
 	fi
+	[ -z "$unsteady" ] || echo "Passed only when run alone:$unsteady"
 	echo "$passed passed, $failed failed, $skipped skipped" |
 		tee "$log/total"
 	[ "$failed" -eq 0 ] && [ "$skipped" -eq 0 ] && [ "$passed" -gt 0 ]
@@ -79,10 +90,11 @@ ksft=$k/source/tools/testing/selftests
 
 # wanted_of LIST-TARGET: the programs of the Makefile's list that are asked for.
 wanted_of() {
-	local test
+	local test all
 
-	make -s -C selftests KSFT="$ksft" COLLECTION=chimney "$1" |
-	while read -r test; do
+	all=$(make -s -C selftests KSFT="$ksft" COLLECTION=chimney "$1") &&
+		[ -n "$all" ] || return
+	for test in $all; do
 		if wanted "${test#*:}"; then
 			echo "${test#*:}"
 		fi
@@ -124,16 +136,20 @@ guest() {
 		2> "$log/$name.err" |
 		"$qemu/ktap.py" --tag "$name" --log "$log/$name.tap" \
 			--sum "$log/$name.sum" "$@"
-	rc=${PIPESTATUS[0]}
+	rc=$((PIPESTATUS[0] + PIPESTATUS[1]))
 	if [ "$rc" -ne 0 ]; then
 		cat "$log/$name.err"
 		fail "guest-$name" "$(tail -n 1 "$log/$name.err")"
 	fi
 }
 
+# No two runs of these are the same: what they find once is there.
+at_random=(races.sh soak.sh)
+
 # again NAME: a program that failed runs once more, alone, as the network
 # maintainers' own tests do: on a busy machine it may have had too little of
-# it. Both runs are told. A guest that broke down is not forgiven.
+# it. Both runs are told. A guest that broke down is not forgiven, nor a program
+# that did not end.
 again() {
 	local name=$1 sum=$log/$1.sum prog failed
 
@@ -141,8 +157,12 @@ again() {
 	[ ! -e "$log/guest-$name.sum" ] || return 0
 	mapfile -t failed < <(grep -v '^PASS' "$sum" | cut -f 2 | sort -u)
 	for prog in "${failed[@]}"; do
+		[[ " ${at_random[*]} " != *" $prog "* ]] || continue
+		! grep -F "$prog" "$sum" | grep -qE 'did not end|TIMEOUT' ||
+			continue
 		kernel[$name-again]=${kernel[$name]-$main}
 		vtime[$name-again]=${vtime[$name]-}
+		leaks[$name-again]=${leaks[$name]-}
 		cpus[$name-again]=${cpus[$name]-}
 		echo "Once more, alone: $prog"
 		guest "$name-again" "$prog"
@@ -151,6 +171,7 @@ again() {
 			echo "Unsteady: $prog passed when run alone; before:"
 			awk -F '\t' -v p="$prog" '$1 != "PASS" && $2 == p {
 				print "  " $3 }' "$sum"
+			unsteady+=" $prog"
 			awk -F '\t' -v p="$prog" '$2 != p' "$sum" > "$sum.new"
 			cat "$log/again" >> "$sum.new"
 			mv "$sum.new" "$sum"
@@ -161,7 +182,7 @@ again() {
 # Guests: the programs of each by its name, and what is special about it. Those
 # of a lane run one after the other, the lanes side by side: most of their time
 # they wait.
-declare -A programs=() kernel=() leaks=()
+declare -A kernel=() leaks=()
 declare -A vtime=([vt]=1 [new-vt]=1)
 lanes=("one" "two" "vt new-vt new" "four")
 # A kernel that watches itself works all the time.
@@ -193,10 +214,13 @@ only() {
 }
 
 plan() {
-	local prog
+	local prog usual vtime_only debug_only
 
-	programs[vt]=$(wanted_of emit_vtime_tests)
-	for prog in $(wanted_of emit_tests); do
+	usual=$(wanted_of emit_tests) &&
+		vtime_only=$(wanted_of emit_vtime_tests) &&
+		debug_only=$(wanted_of emit_debug_tests) || return
+	programs[vt]=$vtime_only
+	for prog in $usual; do
 		# Where these run they are watched as well as elsewhere.
 		[[ $main != debug || " ${leak_tests[*]} " != *" $prog "* ]] ||
 			continue
@@ -213,7 +237,7 @@ plan() {
 	elif [ "$KERNEL" = debug ]; then
 		leaks[leaks]=1
 		programs[leaks]=$(only "${leak_tests[@]}")
-		for prog in $(wanted_of emit_debug_tests); do
+		for prog in $debug_only; do
 			case " ${leak_tests[*]} " in
 			*" $prog "*) ;;
 			*) programs[debug]+=" $prog" ;;
@@ -234,19 +258,20 @@ lane() {
 lint() {
 	selftests/lint.sh 2>&1 |
 		"$qemu/ktap.py" --tag static --plain --log "$log/lint.tap" \
-			--sum "$log/lint.sum" lint
+			--sum "$log/static.sum" lint
 }
 
 pids=()
 trap 'kill "${pids[@]}" 2> /dev/null' EXIT
 trap 'exit 130' INT TERM HUP
 
-plan
+plan || { fail build "lists of tests"; finish; }
 for name in "${tests[@]}"; do
 	[[ " lint ${programs[*]//$'\n'/ } " == *" $name "* ]] ||
 		fail "$name" "no such test here"
 done
 if wanted lint; then
+	programs[static]=lint
 	lint &
 	pids+=($!)
 fi
@@ -258,7 +283,7 @@ done
 wait "${pids[@]}"
 pids=()
 for name in "${!programs[@]}"; do
-	again "$name"
+	[ "$name" = static ] || again "$name"
 	# What failed on the other kernel, or with more CPUs, is told apart.
 	case $name in
 	new*) where=KERNEL=$newer ;;
