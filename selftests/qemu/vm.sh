@@ -36,7 +36,10 @@ markers+='possible circular locking|possible recursive locking|'
 markers+='suspicious RCU usage|inconsistent lock state|ref_tracker:|'
 markers+='self-detected stall|detected stalls|blocked for more than|'
 markers+='refcount_t: |unregister_netdevice: waiting|'
-markers+='leaked reference|list_(add|del) corruption|kmem_cache_destroy'
+markers+='leaked reference|list_(add|del) corruption|kmem_cache_destroy|'
+markers+='Attempt to release|Impossible, sk|wrong queue state|found a SYN|'
+markers+='Dead loop on|is buggy, dev|neighbour leakage|Freeing alive|'
+markers+='NOHZ tick-stop error|expedited stalls|kmemleak_object'
 
 # complaints FILE: of what it has. A sysctl that finds no memory, which faults
 # on demand bring about, tells where it was asked, and is fine otherwise.
