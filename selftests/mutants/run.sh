@@ -15,6 +15,7 @@ here=$(dirname "$self")
 top=$(dirname "$(dirname "$here")")
 folder=drivers/net/chimney
 all=$top/build/mutants
+sound=$all/sound
 work=$all/${MUTANTS_OF:-}
 
 # The kernel for TEST or TEST@KERNEL: KUnit needs the debug kernel, and a module
@@ -35,6 +36,14 @@ build() {
 	[ "$1" != kunit.sh ] || args=(CONFIG_CHIMNEY_KUNIT_TEST=y)
 	make -s -C "$k/lib/modules/$(< "$k/version")/build" M="$work" \
 		"${args[@]}" modules > "$work/build.log" 2>&1
+}
+
+# noticed: is that what the log of a test says, or could it not be run at all?
+noticed() {
+	local words='the kernel complained|stopped after|rmmod failed'
+
+	words+='|processes do not die'
+	grep -qE "^not ok|^vm: FAILED: ($words)" "$work/test.log"
 }
 
 # try TEST: does it pass with that module? Its first complaint is enough.
@@ -68,17 +77,19 @@ mutant() {
 	local name=$1 file=$folder/$2 script=$3 test=$4
 
 	sed -i "$script" "$work/$file"
-	if cmp -s "$work/$file" "$top/$file" || ! build "$test"; then
+	if cmp -s "$work/$file" "$sound/$file" || ! build "$test"; then
 		say BROKEN "$name: does not apply or build any more"
 	elif [ "$test" = kunit.sh ]; then
 		cp "$work/$folder/chimney.ko" "$work/ko/$name.ko"
 	elif try "$test"; then
 		say SURVIVED "$name: $test did not notice"
+	elif ! noticed; then
+		say ALARM "$name: $(tail -n 1 "$work/test.log")"
 	else
 		say killed "$name: $(grep -m1 '^ *not ok' "$work/test.log" ||
 			tail -n 1 "$work/test.log")"
 	fi
-	cp "$top/$file" "$work/$file"
+	cp "$sound/$file" "$work/$file"
 }
 
 trim() {
@@ -124,7 +135,9 @@ try_kunit() {
 		while read -r name; do
 			rm "$work/ko/$name.ko"
 			verdict=$(sed -n "s/^end $name: //p" "$log")
-			[ -n "$verdict" ] || verdict=$(tail -n 1 "$log")
+			if [ -z "$verdict" ] && noticed; then
+				verdict=$(tail -n 1 "$log")
+			fi
 			case $name@$verdict in
 			0-sound@passed)
 				;;
@@ -134,6 +147,9 @@ try_kunit() {
 				;;
 			*@passed)
 				say SURVIVED "$name: kunit.sh did not notice"
+				;;
+			*@ | *@*"did not run")
+				say ALARM "$name: $(tail -n 1 "$log")"
 				;;
 			*)
 				say killed "$name: $verdict"
@@ -150,8 +166,7 @@ of_test() {
 
 if [ -n "${MUTANTS_OF:-}" ]; then
 	mkdir "$work"
-	cp -r "$top/Kbuild" "$top/include" "$top/drivers" "$work/"
-	find "$work" -name '*.o' -delete
+	cp -r "$sound/." "$work/"
 	build "$MUTANTS_OF"
 	if [ "$MUTANTS_OF" = kunit.sh ]; then
 		mkdir "$work/ko"
@@ -170,8 +185,16 @@ if [ -n "${MUTANTS_OF:-}" ]; then
 fi
 
 rm -rf "$all"
-mkdir -p "$all"
+mkdir -p "$sound"
+# This takes hours, in which people work.
+cp -r "$top/Kbuild" "$top/include" "$top/drivers" "$sound/"
+find "$sound" -name '*.o' -delete
 "$top/selftests/qemu/build.sh"
+name_mutant() { echo "$1"; }
+asked=$(each name_mutant "$@")
+for name; do
+	grep -qxF -e "$name" <<< "$asked" || say BROKEN "$name: not in the list"
+done
 name_test() { echo "$4"; }
 # Those with the most breaks begin.
 each name_test "$@" | sort | uniq -c | sort -k 1,1nr | while read -r _ test; do
@@ -183,4 +206,5 @@ xargs -P "$(nproc)" -I '{}' env MUTANTS_OF='{}' "$self" "$@" \
 count() { grep -c "^$1 " "$all/verdicts" || :; }
 echo "$(count killed) killed, $(count SURVIVED) survived," \
 	"$(count BROKEN) broken, $(count ALARM) alarms"
-[ "$rc" = 0 ] && ! grep -qv '^killed ' "$all/verdicts"
+[ "$rc" = 0 ] && ! grep -qv '^killed ' "$all/verdicts" &&
+	[ "$(count killed)" = "$(wc -l <<< "$asked")" ]
