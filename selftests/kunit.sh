@@ -8,8 +8,10 @@
 
 results=/sys/kernel/debug/kunit
 
-some_suites() {
-	[ "$#" -gt 0 ] || fail "no suite of the module in $results"
+all_suites() {
+	local all="host_state nic_conn nic_input nic_output nic_reasm nic_timer"
+
+	is "$*" "$all ticks"
 }
 
 # What the kernel's log has of a suite
@@ -33,6 +35,7 @@ failed() {
 }
 
 whole() {
+	[ "$2" -gt 0 ] || fail "$1 has no cases"
 	tail -n 1 "$results/$1/results" | grep -qE "^ok 1 $1\$" ||
 		fail "not all of $1 has passed"
 }
@@ -51,21 +54,21 @@ run_suite() {
 	done < <(cat "$results/$suite/results")
 	for ((number = 1; number <= cases; number++)); do
 		line=${lines[number]-$(line_of "$suite" "$number")}
-		if [[ $line == '    ok '* ]]; then
+		if [[ $line == '    ok '* && $line != *'# SKIP'* ]]; then
 			ktap_result 0 "$suite: ${line##* }"
 		else
 			run "$suite: ${line##* }" failed "$suite" "$line"
 		fi
 	done
-	run "$suite: all of it" whole "$suite"
+	run "$suite: all of it" whole "$suite" "$cases"
 }
 
 suites=()
 for dir in "$results"/chimney_*; do
-	[ -e "$dir/results" ] && suites+=("${dir##*/}")
+	[ -e "$dir/results" ] && suites+=("${dir##*/chimney_}")
 done
-run "the module has suites" some_suites "${suites[@]}"
+run "the module has its suites" all_suites "${suites[@]}"
 for suite in "${suites[@]}"; do
-	run_suite "$suite"
+	run_suite "chimney_$suite"
 done
 finish

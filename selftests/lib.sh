@@ -59,14 +59,15 @@ ktap_result() {
 
 	ktap_count=$((ktap_count + 1))
 	ktap_diag
-	case $rc in
-	0)
+	# Other commands may exit with 4 as well.
+	[ ! -s "$ktap_tmp/reason" ] || reason=yes
+	case $rc.$reason in
+	0.*)
 		line="ok $ktap_count $name"
 		;;
-	4)
+	4.yes)
 		ktap_skipped=$((ktap_skipped + 1))
-		[ -s "$ktap_tmp/reason" ] && reason=$(< "$ktap_tmp/reason")
-		line="ok $ktap_count $name # SKIP $reason"
+		line="ok $ktap_count $name # SKIP $(< "$ktap_tmp/reason")"
 		;;
 	*)
 		ktap_failed=$((ktap_failed + 1))
