@@ -73,12 +73,14 @@ check: deps
 check-debug: KERNEL = debug
 check-debug: check
 
-# What fails is told, and does not keep the figures back.
+# What fails does not keep the figures back.
 coverage: deps
 	@rm -rf build/coverage
-	-@KERNEL=debug CHIMNEY_COVERAGE=$(CURDIR)/build/coverage \
-		selftests/qemu/check.sh
-	@selftests/qemu/coverage.py build/coverage
+	@rc=0; \
+	KERNEL=debug CHIMNEY_COVERAGE=$(CURDIR)/build/coverage \
+		selftests/qemu/check.sh || rc=1; \
+	selftests/qemu/coverage.py build/coverage || rc=1; \
+	exit $$rc
 
 check-matrix: deps
 	@selftests/qemu/matrix.sh
