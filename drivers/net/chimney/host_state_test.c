@@ -839,6 +839,7 @@ static void queue_is_counted(struct kunit *test)
 		.snd_max = SND(4900),
 	};
 	u32 out, lost, retrans;
+	struct sk_buff *skb;
 
 	queue(test, 3500);
 	queue(test, 400);
@@ -852,6 +853,10 @@ static void queue_is_counted(struct kunit *test)
 				      TCP_CA_Loss : TCP_CA_Open;
 	KUNIT_EXPECT_EQ(test, chim_save_snd_nxt(sk), SND(p->nxt));
 	inet_csk(sk)->icsk_ca_state = TCP_CA_Open;
+	/* RT3: their time is not when they were sent. */
+	skb_rbtree_walk(skb, &sk->tcp_rtx_queue)
+		KUNIT_EXPECT_TRUE(test, TCP_SKB_CB(skb)->sacked &
+				  TCPCB_REPAIRED);
 	tp->packets_out = 0;
 	tp->lost_out = 0;
 	tp->retrans_out = 0;
@@ -889,6 +894,77 @@ static void shield_makes_inert(struct kunit *test)
 	tp->packets_out = 0;
 }
 
+/* Whatever a restore sets: it must not rely on what a save has left. */
+static void spoil(struct sock *sk)
+{
+	struct inet_connection_sock *icsk = inet_csk(sk);
+	struct tcp_sock *tp = tcp_sk(sk);
+	u32 *values[] = {
+		&tp->rcv_wup, &tp->rcv_wnd, &tp->rcv_ssthresh,
+		&tp->snd_nxt, &tp->snd_sml, &tp->snd_wnd, &tp->snd_wl1,
+		&tp->max_window, &tp->rx_opt.ts_recent,
+		&tp->packets_out, &tp->lost_out, &tp->retrans_out,
+		&tp->sacked_out,
+		&tp->snd_cwnd, &tp->snd_cwnd_cnt, &tp->snd_cwnd_stamp,
+		&tp->snd_ssthresh, &tp->prior_cwnd, &tp->prior_ssthresh,
+		&tp->high_seq, &tp->undo_marker,
+		&tp->prr_delivered, &tp->prr_out,
+		&tp->srtt_us, &tp->mdev_us, &tp->mdev_max_us, &tp->rttvar_us,
+		&tp->rtt_seq, &tp->retrans_stamp,
+		&icsk->icsk_rto, &icsk->icsk_probes_tstamp,
+	};
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(values); i++)
+		*values[i] = 1;
+	tp->rx_opt.ts_recent_stamp = 1;
+	tp->ecn_flags ^= TCP_ECN_DEMAND_CWR;
+	tp->undo_retrans = 1;
+	tp->frto = 1;
+	tp->rcv_tstamp = tcp_jiffies32;
+	icsk->icsk_ack.lrcvtime = tcp_jiffies32;
+	icsk->icsk_ca_state = TCP_CA_CWR;
+	icsk->icsk_retransmits = 77;
+	icsk->icsk_backoff = 77;
+	icsk->icsk_probes_out = 77;
+	icsk->icsk_mtup.enabled = 0;
+	set_bit(TSQ_THROTTLED, &sk->sk_tsq_flags);
+}
+
+/* What a restore sets and a save does not look at; four segments are lost. */
+static void expect_restored(struct kunit *test)
+{
+	struct sock *sk = sock_of(test);
+	struct inet_connection_sock *icsk = inet_csk(sk);
+	struct tcp_sock *tp = tcp_sk(sk);
+
+	KUNIT_EXPECT_EQ(test, tp->rcv_ssthresh, tp->rcv_wnd);
+	KUNIT_EXPECT_EQ(test, tp->snd_sml, tp->snd_una);
+	KUNIT_EXPECT_EQ(test, tp->packets_out, 4);
+	KUNIT_EXPECT_EQ(test, tp->lost_out, 4);
+	KUNIT_EXPECT_EQ(test, tp->retrans_out, 0);
+	KUNIT_EXPECT_EQ(test, tp->sacked_out, 0);
+	KUNIT_EXPECT_EQ(test, tp->snd_cwnd_cnt, 0);
+	KUNIT_EXPECT_NE(test, tp->snd_cwnd_stamp, 1);
+	KUNIT_EXPECT_EQ(test, tp->prior_cwnd, tcp_snd_cwnd(tp));
+	KUNIT_EXPECT_EQ(test, tp->prior_ssthresh, 0);
+	KUNIT_EXPECT_EQ(test, tp->high_seq, tp->snd_nxt);
+	KUNIT_EXPECT_EQ(test, tp->undo_marker, 0);
+	KUNIT_EXPECT_EQ(test, tp->undo_retrans, -1);
+	KUNIT_EXPECT_FALSE(test, tp->frto);
+	KUNIT_EXPECT_EQ(test, tp->prr_delivered, 0);
+	KUNIT_EXPECT_EQ(test, tp->prr_out, 0);
+	KUNIT_EXPECT_EQ(test, tp->mdev_us, tp->rttvar_us);
+	KUNIT_EXPECT_EQ(test, tp->mdev_max_us, tp->rttvar_us);
+	KUNIT_EXPECT_EQ(test, tp->rtt_seq, tp->snd_nxt);
+	KUNIT_EXPECT_EQ(test, tp->rcv_tstamp, icsk->icsk_ack.lrcvtime);
+	KUNIT_EXPECT_EQ(test, icsk->icsk_rto, msecs_to_jiffies(2400));
+	KUNIT_EXPECT_EQ(test, icsk->icsk_probes_out, 0);
+	KUNIT_EXPECT_EQ(test, icsk->icsk_probes_tstamp, 0);
+	KUNIT_EXPECT_TRUE(test, icsk->icsk_mtup.enabled);
+	KUNIT_EXPECT_FALSE(test, test_bit(TSQ_THROTTLED, &sk->sk_tsq_flags));
+}
+
 /* Down and up with nothing in between: the next events are the same. */
 static void socket_there_and_back(struct kunit *test)
 {
@@ -897,7 +973,7 @@ static void socket_there_and_back(struct kunit *test)
 	struct tcp_sock *tp = tcp_sk(sk);
 	u32 sent = tcp_jiffies32 - 3600 * HZ;
 	unsigned long start = jiffies;
-	struct chim_conn conn = {};
+	struct chim_conn conn = { .mtup_enabled = true };
 	struct chim_state a, b;
 
 	queue(test, 3500);
@@ -907,10 +983,12 @@ static void socket_there_and_back(struct kunit *test)
 	tp->rcv_nxt = 0xfffffffe;
 	tp->rcv_wup = 0xfffffff0;
 	tp->rcv_wnd = 30000;
+	tp->window_clamp = 60000;
 	tp->snd_wl1 = 0xfffffff8;
 	tp->max_window = 40000;
 	tp->rx_opt.ts_recent = 0x13572468;
 	tp->rx_opt.ts_recent_stamp = 1234;
+	tp->ecn_flags = TCP_ECN_OK | TCP_ECN_DEMAND_CWR;
 	tcp_snd_cwnd_set(tp, 7);
 	tp->snd_ssthresh = 9;
 	icsk->icsk_ca_state = TCP_CA_Loss;
@@ -924,8 +1002,10 @@ static void socket_there_and_back(struct kunit *test)
 
 	chim_state_save(sk, &a);
 	chim_state_shield(sk);
+	spoil(sk);
 	chim_state_restore(sk, &a, &conn);
 	chim_state_save(sk, &b);
+	expect_restored(test);
 	tp->packets_out = 0;
 
 	KUNIT_EXPECT_EQ(test, memcmp(&a.constant, &b.constant,
@@ -955,8 +1035,24 @@ static void socket_there_and_back(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, b.delegated.cwnd, 7000);
 	KUNIT_EXPECT_EQ(test, b.delegated.rtx_count, 2);
 	KUNIT_EXPECT_EQ(test, b.delegated.backoff, 2);
+	KUNIT_EXPECT_EQ(test, b.delegated.ecn,
+			TCP_ECN_OK | TCP_ECN_DEMAND_CWR);
 	/* RFC 5681 4.1: a connection that was idle has been so. */
 	KUNIT_EXPECT_EQ(test, tp->lsndtime, sent);
+}
+
+/* RFC 3168 6.1.3: the NIC has seen the peer's CWR. */
+static void echo_that_ended_stays_so(struct kunit *test)
+{
+	struct tcp_sock *tp = tcp_sk(sock_of(test));
+	struct chim_conn conn = {};
+	struct chim_state st;
+
+	tp->ecn_flags = TCP_ECN_OK | TCP_ECN_DEMAND_CWR;
+	chim_state_save(sock_of(test), &st);
+	st.delegated.ecn = TCP_ECN_OK;
+	chim_state_restore(sock_of(test), &st, &conn);
+	KUNIT_EXPECT_EQ(test, tp->ecn_flags, TCP_ECN_OK);
 }
 
 /* The NIC has received so many segments of len bytes, which cost much. */
@@ -1084,6 +1180,7 @@ static struct kunit_case host_state_cases[] = {
 	KUNIT_CASE_PARAM(queue_is_counted, count_gen_params),
 	KUNIT_CASE(shield_makes_inert),
 	KUNIT_CASE(socket_there_and_back),
+	KUNIT_CASE(echo_that_ended_stays_so),
 	KUNIT_CASE(small_segments_fit),
 	KUNIT_CASE(buffer_grows_with_what_it_takes),
 	KUNIT_CASE(both_close_before_the_nic_knows),

@@ -280,24 +280,116 @@ static struct sk_buff *segment(struct kunit *test, u32 ack, u32 len)
 	return skb;
 }
 
-/* OFL: what came between initiate and start is the first that is seen. */
-static void start_takes_what_was_held(struct kunit *test)
+/* The connection is handed over as it stands, with what was posted. */
+static void start(struct kunit *test, bool ack_owed)
 {
 	struct nic_conn *c = nic_test_conn(test);
 	struct rb_root ooo = RB_ROOT;
 	struct sk_buff_head sends;
 	struct chim_state st = {};
+	struct sk_buff *skb;
 
 	nic_store(c, &st);
 	key_of_test(test, &st.constant);
+	__skb_queue_head_init(&sends);
+	while ((skb = nic_queue_pop(&c->txq)))
+		__skb_queue_tail(&sends, skb);
 	c->flags = NIC_HOLD;
+	nic_start(c, &st, &sends, &ooo, NIC_TEST_IRS + NIC_TEST_WND, ack_owed);
+}
+
+/* OFL: what came between initiate and start is the first that is seen. */
+static void start_takes_what_was_held(struct kunit *test)
+{
+	struct nic_conn *c = nic_test_conn(test);
+
 	chim_nic_hold(c, segment(test, NIC_TEST_ISS, 10));
 	KUNIT_EXPECT_EQ(test, c->rcv_nxt, NIC_TEST_IRS);
-
-	__skb_queue_head_init(&sends);
-	nic_start(c, &st, &sends, &ooo, NIC_TEST_IRS + NIC_TEST_WND, false);
+	start(test, false);
 	KUNIT_EXPECT_EQ(test, c->rcv_nxt, NIC_TEST_IRS + 10);
 	KUNIT_EXPECT_NOT_NULL(test, c->rxq.tail);
+}
+
+static void start_pays_the_ack_owed(struct kunit *test)
+{
+	struct nic_conn *c = nic_test_conn(test);
+
+	start(test, false);
+	KUNIT_EXPECT_EQ(test, c->stats.segs_out, 0);
+	start(test, true);
+	KUNIT_EXPECT_EQ(test, c->stats.segs_out, 1);
+}
+
+/* RFC 2525 2.12: also what the host had no timer for */
+static void start_times_what_is_in_flight(struct kunit *test)
+{
+	struct nic_conn *c = nic_test_conn(test);
+
+	nic_test_flight(test, 1000);
+	start(test, false);
+	KUNIT_EXPECT_FALSE(test, c->flags & NIC_PERSIST);
+	KUNIT_EXPECT_NE(test, c->t_rtx, CHIM_IDLE);
+	c->t_rtx = CHIM_IDLE;
+	c->snd_wnd = 0;
+	start(test, false);
+	KUNIT_EXPECT_TRUE(test, c->flags & NIC_PERSIST);
+	KUNIT_EXPECT_NE(test, c->t_rtx, CHIM_IDLE);
+	KUNIT_EXPECT_EQ(test, c->stats.segs_out, 0);
+}
+
+static void terminate_returns_what_is_held(struct kunit *test)
+{
+	struct nic_conn *c = nic_test_conn(test);
+	struct sk_buff *skb = segment(test, NIC_TEST_ISS, 10);
+	/* Tests may run before chim_nic_init(). */
+	bool no_table = !rcu_access_pointer(nic_table.tbl);
+	struct chim_indication ind;
+	struct chim_state st = {};
+	struct sk_buff_head held;
+
+	chim_nic_hold(c, skb);
+	if (no_table)
+		KUNIT_ASSERT_EQ(test, rhashtable_init(&nic_table,
+						      &nic_table_params), 0);
+	nic_terminate(c, &st, &ind, &held);
+	if (no_table)
+		rhashtable_destroy(&nic_table);
+	KUNIT_EXPECT_EQ(test, skb_queue_len(&held), 1);
+	KUNIT_EXPECT_PTR_EQ(test, skb_peek(&held), skb);
+	__skb_queue_purge(&held);
+}
+
+/* FRG-1: what may be cut is taken, what was cut is not. */
+static void fragments_go_the_slow_path(struct kunit *test)
+{
+	struct sk_buff *skb = segment(test, NIC_TEST_ISS, 0);
+	static const struct {
+		u16 frag_off;
+		int want;
+	} cases[] = {
+		{ 0, sizeof(struct iphdr) },
+		{ IP_DF, sizeof(struct iphdr) },
+		{ IP_MF, 0 },
+		{ 185, 0 },
+		{ IP_MF | 185, 0 },
+	};
+	struct nic_key key;
+	struct iphdr *ip;
+	u32 len, i;
+
+	__skb_push(skb, sizeof(*ip));
+	ip = ip_hdr(skb);
+	ip->version = 4;
+	ip->ihl = 5;
+	ip->protocol = IPPROTO_TCP;
+	ip->tot_len = htons(skb->len);
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		ip->frag_off = htons(cases[i].frag_off);
+		ip_send_check(ip);
+		KUNIT_EXPECT_EQ_MSG(test, nic_parse_ip(skb, &key, &len),
+				    cases[i].want, "%x", cases[i].frag_off);
+	}
+	kfree_skb(skb);
 }
 
 /* TCA-5: told of, though it has not doubled */
@@ -372,6 +464,10 @@ static struct kunit_case nic_conn_cases[] = {
 	KUNIT_CASE_PARAM(state_says_which_timer_it_is, persist_gen_params),
 	KUNIT_CASE(upload_closes_only_what_has_ended),
 	KUNIT_CASE(start_takes_what_was_held),
+	KUNIT_CASE(start_pays_the_ack_owed),
+	KUNIT_CASE(start_times_what_is_in_flight),
+	KUNIT_CASE(terminate_returns_what_is_held),
+	KUNIT_CASE(fragments_go_the_slow_path),
 	KUNIT_CASE(update_announces_the_window),
 	KUNIT_CASE(flush_overrides_the_cork),
 	KUNIT_CASE(uncork_ends_more),

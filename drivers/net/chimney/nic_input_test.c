@@ -985,6 +985,8 @@ static void dupacks_start_recovery(struct kunit *test)
 
 	c->cflags = 0;
 	nic_test_flight(test, 10000);
+	c->flags |= NIC_RTT_TIMING;
+	c->rtt_seq = c->snd_max;
 	g = plain(test);
 	g.ack = c->snd_una;
 	for (i = 0; i < 2; i++)
@@ -1006,6 +1008,7 @@ static void dupacks_start_recovery(struct kunit *test)
 	input(test, &g);
 	KUNIT_EXPECT_FALSE(test, c->flags & NIC_RECOVERY);
 	KUNIT_EXPECT_EQ(test, c->cwnd, 5000);
+	KUNIT_EXPECT_EQ(test, c->srtt_us, 0); /* Karn */
 }
 
 /* The MSS may have grown beyond the congestion window meanwhile. */
@@ -1144,24 +1147,29 @@ static void fin_as_a_window_probe(struct kunit *test)
 	KUNIT_EXPECT_NE(test, c->t_rtx, CHIM_IDLE);
 }
 
-/* A segment in order behind a hole, its FIN, and what comes behind a FIN */
+/* A segment in order behind a hole, its FIN, and what comes behind a FIN,
+ * before it or after it
+ */
 static void fin_waits_for_the_hole(struct kunit *test)
 {
 	struct nic_conn *c = nic_test_conn(test);
 	struct segment g = plain(test);
 
-	g.seq = RCV(100);
+	g.seq = RCV(300);
 	g.len = 100;
+	input(test, &g);
+	g.seq = RCV(100);
 	g.flags |= TCPHDR_FIN;
 	input(test, &g);
 	KUNIT_EXPECT_EQ(test, c->state, CHIMNEY_TCP_STATE_ESTABLISHED);
-	KUNIT_EXPECT_EQ(test, segs_out(test), 1);
+	KUNIT_EXPECT_EQ(test, segs_out(test), 2);
 	g.seq = RCV(0);
 	g.flags = TCPHDR_ACK;
 	input(test, &g);
 	KUNIT_EXPECT_EQ(test, c->state, CHIMNEY_TCP_STATE_CLOSE_WAIT);
 	KUNIT_EXPECT_EQ(test, c->rcv_nxt, RCV(201));
-	KUNIT_EXPECT_EQ(test, segs_out(test), 2);
+	KUNIT_EXPECT_EQ(test, segs_out(test), 3);
+	KUNIT_EXPECT_FALSE(test, chim_nic_ooo_any(c)); /* CERT-4 */
 	g.seq = RCV(201);
 	input(test, &g);
 	KUNIT_EXPECT_EQ(test, c->rcv_nxt, RCV(201));

@@ -331,6 +331,37 @@ static void ip_id_stays_in_its_half(struct kunit *test)
 	}
 }
 
+static struct sk_buff *ip_header(struct kunit *test)
+{
+	struct nic_conn *c = nic_test_conn(test);
+	struct sk_buff *skb = nic_alloc(c, 0);
+
+	KUNIT_ASSERT_NOT_NULL(test, skb);
+	nic_build_ip(c, skb, 1);
+	return skb;
+}
+
+static void ip_header_is_as_the_socket_asks(struct kunit *test)
+{
+	struct nic_conn *c = nic_test_conn(test);
+	struct sk_buff *skb;
+
+	c->cached.tos = 0x10;
+	c->cached.ttl = 63;
+	c->cached.flow_label = htonl(0x12345);
+	skb = ip_header(test);
+	KUNIT_EXPECT_EQ(test, ip_hdr(skb)->frag_off, htons(IP_DF)); /* SND-13 */
+	KUNIT_EXPECT_EQ(test, ip_hdr(skb)->tos, 0x10);
+	KUNIT_EXPECT_EQ(test, ip_hdr(skb)->ttl, 63);
+	kfree_skb(skb);
+	c->flags |= NIC_IPV6;
+	skb = ip_header(test);
+	KUNIT_EXPECT_EQ(test, ip6_flowlabel(ipv6_hdr(skb)), htonl(0x12345));
+	KUNIT_EXPECT_EQ(test, ipv6_get_dsfield(ipv6_hdr(skb)), 0x10);
+	KUNIT_EXPECT_EQ(test, ipv6_hdr(skb)->hop_limit, 63);
+	kfree_skb(skb);
+}
+
 /* RFC 5681 4.1 */
 static void output_restarts_slowly(struct kunit *test)
 {
@@ -368,6 +399,7 @@ static struct kunit_case nic_output_cases[] = {
 	KUNIT_CASE(output_obeys_the_windows),
 	KUNIT_CASE(output_always_sends_one),
 	KUNIT_CASE(ip_id_stays_in_its_half),
+	KUNIT_CASE(ip_header_is_as_the_socket_asks),
 	KUNIT_CASE(output_restarts_slowly),
 	KUNIT_CASE(output_sends_the_fin),
 	{}

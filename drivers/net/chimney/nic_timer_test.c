@@ -330,6 +330,11 @@ static void rtx_max_rt_unlimited(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, c->rtx_count, U8_MAX);
 	KUNIT_EXPECT_EQ(test, c->backoff, U8_MAX);
 	KUNIT_EXPECT_EQ(test, c->stats.retrans_segs, 600);
+	/* Nor does it end after the 49 days that its value would be. */
+	nic_rtx_expired(c, t0_plus(2LL * CHIM_MAX_RT_UNLIMITED));
+	KUNIT_EXPECT_EQ(test, c->reason, 0);
+	KUNIT_EXPECT_EQ(test, after_t0(c->t_rtx),
+			2LL * CHIM_MAX_RT_UNLIMITED + 120000);
 }
 
 /* PTH-3: what was too large for the path is not sent as large again. */
@@ -461,9 +466,11 @@ static void persist_probe_is_one_byte(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, c->snd_max, c->snd_una + 1);
 	KUNIT_EXPECT_EQ(test, c->snd_nxt, c->snd_una);
 	KUNIT_EXPECT_EQ(test, c->stats.bytes_out, 1);
+	KUNIT_EXPECT_TRUE(test, c->flags & NIC_RTT_TIMING);
 	nic_rtx_expired(c, c->t_rtx);
 	KUNIT_EXPECT_EQ(test, c->snd_max, c->snd_una + 1);
 	KUNIT_EXPECT_EQ(test, c->stats.bytes_out, 1);
+	KUNIT_EXPECT_FALSE(test, c->flags & NIC_RTT_TIMING); /* Karn */
 }
 
 /* An ACK before any probe of the round answers nothing. */
