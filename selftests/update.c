@@ -19,6 +19,13 @@
 #include "harness.h"
 #include "sock_pair.h"
 
+enum field {
+	TTL,		/* or hop limit */
+	TOS,		/* or traffic class */
+	FLOW_LABEL,
+	DONT_FRAGMENT,
+};
+
 FIXTURE(update)
 {
 	struct pair p;
@@ -84,8 +91,27 @@ static long cached(struct _test_data_update *self, int attr)
 	return c.cached[attr];
 }
 
-/* The header field of the next data segment that arrives at the peer. */
-static int on_wire(struct _test_data_update *self, bool v6, bool tos)
+/* A field of an IP header. */
+static int field_of(const void *buf, bool v6, enum field field)
+{
+	const struct ip6_hdr *ip6 = buf;
+	const struct iphdr *ip = buf;
+
+	switch (field) {
+	case TTL:
+		return v6 ? ip6->ip6_hlim : ip->ttl;
+	case TOS:
+		return v6 ? ntohl(ip6->ip6_flow) >> 20 & 255 : ip->tos;
+	case FLOW_LABEL:
+		return v6 ? ntohl(ip6->ip6_flow) & 0xfffff : -1;
+	case DONT_FRAGMENT:
+		return v6 ? -1 : !!(ntohs(ip->frag_off) & IP_DF);
+	}
+	return -1;
+}
+
+/* That of the next data segment that arrives at the peer. */
+static int on_wire(struct _test_data_update *self, bool v6, enum field field)
 {
 	unsigned char buf[256], c = 'w';
 	const struct ip6_hdr *ip6 = (void *)buf;
@@ -105,11 +131,8 @@ static int on_wire(struct _test_data_update *self, bool v6, bool tos)
 		if ((v6 ? ip6->ip6_nxt : ip->protocol) != IPPROTO_TCP)
 			continue;
 		port = ntohs(((struct tcphdr *)(buf + len))->th_dport);
-		if (port != net_port(self->peer))
-			continue;
-		if (tos)
-			return v6 ? ntohl(ip6->ip6_flow) >> 20 & 255 : ip->tos;
-		return v6 ? ip6->ip6_hlim : ip->ttl;
+		if (port == net_port(self->peer))
+			return field_of(buf, v6, field);
 	}
 	return -1;
 }
@@ -205,10 +228,10 @@ TEST_F(update, ttl)
 	EXPECT_EQ(64, CACHED(TTL_OR_HOP_LIMIT));
 	ASSERT_EQ(0, set_int(self->sk, level, name, 33));
 	EXPECT_EQ(33, CACHED(TTL_OR_HOP_LIMIT));
-	EXPECT_EQ(33, on_wire(self, v6, false));
+	EXPECT_EQ(33, on_wire(self, v6, TTL));
 	ASSERT_EQ(0, set_int(self->sk, level, name, -1));
 	EXPECT_EQ(64, CACHED(TTL_OR_HOP_LIMIT));
-	EXPECT_EQ(64, on_wire(self, v6, false));
+	EXPECT_EQ(64, on_wire(self, v6, TTL));
 }
 
 TEST_F(update, tos)
@@ -220,10 +243,35 @@ TEST_F(update, tos)
 	EXPECT_EQ(0, CACHED(TOS_OR_TRAFFIC_CLASS));
 	ASSERT_EQ(0, set_int(self->sk, level, name, 0x10));
 	EXPECT_EQ(0x10, CACHED(TOS_OR_TRAFFIC_CLASS));
-	EXPECT_EQ(0x10, on_wire(self, v6, true));
+	EXPECT_EQ(0x10, on_wire(self, v6, TOS));
 	ASSERT_EQ(0, set_int(self->sk, level, name, 0));
 	EXPECT_EQ(0, CACHED(TOS_OR_TRAFFIC_CLASS));
-	EXPECT_EQ(0, on_wire(self, v6, true));
+	EXPECT_EQ(0, on_wire(self, v6, TOS));
+}
+
+/* The label the host gives on its own stays: the path may depend on it. */
+TEST_F(update, flow_label)
+{
+	int label;
+
+	if (variant->kind != IPV6)
+		return;
+	label = on_wire(self, true, FLOW_LABEL);
+	EXPECT_LT(0, label);
+	ASSERT_EQ(0, chim_nl_terminate(&self->nl, &self->p.tuple, NULL));
+	EXPECT_EQ(label, on_wire(self, true, FLOW_LABEL));
+	ASSERT_EQ(0, chim_nl_offload_fd(&self->nl, self->sk, NULL));
+	ASSERT_EQ(0, chim_nl_update(&self->nl, &self->p.tuple,
+				    CHIMNEY_A_CACHED_FLOW_LABEL,
+				    htonl(0x12345)));
+	EXPECT_EQ(0x12345, on_wire(self, true, FLOW_LABEL));
+}
+
+/* Nobody is to cut a segment up. */
+TEST_F(update, dont_fragment)
+{
+	if (variant->kind != IPV6)
+		EXPECT_EQ(1, on_wire(self, false, DONT_FRAGMENT));
 }
 
 /* Options of the family that is not on the wire do not show. */
@@ -239,15 +287,29 @@ TEST_F(update, options_of_the_other_family)
 		ASSERT_EQ(0, chim_nl_offload_fd(&self->nl, self->sk, NULL));
 	EXPECT_EQ(64, CACHED(TTL_OR_HOP_LIMIT));
 	EXPECT_EQ(0, CACHED(TOS_OR_TRAFFIC_CLASS));
-	EXPECT_EQ(64, on_wire(self, v6, false));
-	EXPECT_EQ(0, on_wire(self, v6, true));
+	EXPECT_EQ(64, on_wire(self, v6, TTL));
+	EXPECT_EQ(0, on_wire(self, v6, TOS));
+}
+
+/* Has anything left the lower device in the band of priority 5? */
+static bool band_used(void)
+{
+	return output_is("tc -s class show dev veth0 |\n"
+			 "awk '/prio 1:3/ { getline; print ($2 > 0) }'",
+			 "1\n");
 }
 
 TEST_F(update, priority)
 {
 	EXPECT_EQ(0, CACHED(USER_PRIORITY));
+	ASSERT_EQ(0, run("tc qdisc add dev veth0 root handle 1: prio"));
+	EXPECT_TRUE(echoes(self->sk, self->peer));
+	EXPECT_FALSE(band_used());
 	ASSERT_EQ(0, set_int(self->sk, SOL_SOCKET, SO_PRIORITY, 5));
 	EXPECT_EQ(5, CACHED(USER_PRIORITY));
+	EXPECT_TRUE(echoes(self->sk, self->peer));
+	EXPECT_TRUE(band_used());
+	EXPECT_EQ(0, run("tc qdisc delete dev veth0 root"));
 }
 
 TEST_F(update, user_timeout)
