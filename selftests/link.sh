@@ -759,11 +759,26 @@ listens() {
 	[ -s "$1" ]
 }
 
+# watch: listen for what becomes of connections.
+watch() {
+	events=$ktap_tmp/events
+	background chimney -n "$H" -j monitor > "$events"
+	busywait 10000 listens "$events"
+}
+
+# left_for REASON: the only connection has left the NIC.
+left_for() {
+	busywait 10000 grep -q '"event":"terminate"' "$events"
+	is "$(jq -r 'select(.event == "terminate") | .conn.reason' \
+		"$events")" "$1" reason
+	uploaded
+}
+
 # Segments go first to another address of the peer's: one beyond the route, or
 # what is encapsulated would be so again.
 encapsulation_uploads() {
 	local encap=(encap seg6 mode inline segs 2001:db8::3)
-	local events=$ktap_tmp/encapsulation.events peer='[2001:db8::2]:4002'
+	local events peer='[2001:db8::2]:4002'
 
 	topo_pair
 	ip -n "$P" address add 2001:db8::3/128 dev veth1 nodad
@@ -771,8 +786,7 @@ encapsulation_uploads() {
 		net.ipv6.conf.veth1.seg6_enabled=1
 	ip -n "$H" -6 route add 2001:db8::2 dev chim0
 	talk '[2001:db8::2]'
-	background chimney -n "$H" -j monitor > "$events"
-	busywait 10000 listens "$events"
+	watch
 	if ! ip -n "$H" -6 route replace 2001:db8::2 "${encap[@]}" \
 		dev chim0; then
 		# Linux without such tunnels.
@@ -780,10 +794,7 @@ encapsulation_uploads() {
 		return
 	fi
 	echoes replaced
-	busywait 10000 grep -q '"event":"terminate"' "$events"
-	is "$(jq -r 'select(.event == "terminate") | .conn.reason' \
-		"$events")" route reason
-	uploaded
+	left_for route
 	echoes encapsulated
 	refused -m "the route encapsulates packets" \
 		chimney -n "$H" conn offload dst "$peer"
@@ -791,6 +802,57 @@ encapsulation_uploads() {
 	echoes again
 	chimney -n "$H" conn offload dst "$peer" > /dev/null
 	echoes once-more
+}
+
+# second_wire DEVICE: another way to the peer, without addresses, from veth2
+# with chim1 on it. One of them knows where the peer is.
+second_wire() {
+	local mac
+
+	ip link add veth2 netns "$H" type veth peer name veth3 netns "$P"
+	ip -n "$P" link set veth3 up
+	ip -n "$H" link set veth2 up
+	ip -n "$H" link add link veth2 name chim1 up type chimney
+	mac=$(attr "$P" veth3 address)
+	ip -n "$H" -batch - <<-EOF
+		neighbour add 192.0.2.2 lladdr $mac dev $1 nud permanent
+		neighbour add 2001:db8::2 lladdr $mac dev $1 nud permanent
+	EOF
+	busywait 5000 link_runs "$H" "$1"
+}
+
+# A route by way of another device, also if that is a chimney as well.
+detour_uploads() {
+	local dev=$1 addr=$2 events
+
+	topo_pair
+	second_wire "$dev"
+	talk "$addr"
+	watch
+	addr=${addr//[][]/}
+	ip -n "$H" route replace "$addr" dev "$dev"
+	echoes replaced
+	left_for route
+	echoes by-the-other
+	ip -n "$H" route delete "$addr" dev "$dev"
+	echoes again
+	chimney -n "$H" conn offload dst "$addr" > /dev/null
+	echoes once-more
+}
+
+# What becomes of one device is nothing to the connections of another.
+others_stay() {
+	topo_pair
+	second_wire chim1
+	talk
+	chimney -n "$H" dev upload-all chim1
+	ip -n "$H" link set chim1 down
+	ip -n "$H" link delete chim1
+	is "$(counter "$H" chim0 uploads)" 0 "connections uploaded"
+	echoes still
+	chimney -n "$H" dev upload-all chim0
+	uploaded
+	echoes again
 }
 
 # No connection of the peer's ends when its namespace goes first.
@@ -890,6 +952,12 @@ run "lower device being deleted uploads" lower_delete_uploads
 run "moving to another namespace uploads" move_uploads
 run "lower device moving to another namespace uploads" lower_move_uploads
 run "a route that encapsulates uploads" encapsulation_uploads
+run "a route by way of another chimney uploads, IPv4" \
+	detour_uploads chim1 192.0.2.2
+run "a route by way of another chimney uploads, IPv6" \
+	detour_uploads chim1 '[2001:db8::2]'
+run "a route by way of no chimney uploads" detour_uploads veth2 192.0.2.2
+run "another device's connections stay" others_stay
 run "namespace deleted right after the connection" killed_with_namespace
 
 run "module unloads with a connection offloaded" module_unloads
