@@ -19,7 +19,8 @@
  *   send N FLAGS [KEY=VALUE]		a segment of the peer's: flags SARFPU,
  *					seq= from its SND.NXT or edge= from
  *					the end of our window, ack= from its
- *					RCV.NXT, which it moves, len=
+ *					RCV.NXT, which it moves, len=;
+ *					the answer has its timestamp: tsval=
  *   set|pset N OPTION VALUE		option of our socket, of Linux's
  *   get N OPTION
  *   write|pwrite N BYTES, read N, shut N, close N, reset
@@ -357,7 +358,7 @@ static void cmd_send(struct conn *c, char **w)
 	t = xmit(c, flags, seq, ack, len, c->wnd, c->h_tsval);
 	if (moves && !(flags & (RST | SYN)))
 		c->p_nxt += len + !!(flags & FIN);
-	say(" t=%llu", t);
+	say(" t=%llu tsval=%u", t, c->p_tsval);
 }
 
 static void cmd_option(char **w, int fd)

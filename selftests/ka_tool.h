@@ -72,6 +72,7 @@ struct conn {
 	__u8 h_wscale;
 	bool h_ts;
 	__u32 p_nxt;
+	__u32 p_tsval;
 	/* scripted peer */
 	bool ts;
 	bool sack;

@@ -70,7 +70,7 @@ static size_t put_ip(const struct conn *c, __u8 *p, size_t len,
 	return 40;
 }
 
-static size_t put_options(const struct conn *c, __u8 *p, int flags,
+static size_t put_options(struct conn *c, __u8 *p, int flags,
 			  __u32 tsecr)
 {
 	__u32 v;
@@ -94,7 +94,8 @@ static size_t put_options(const struct conn *c, __u8 *p, int flags,
 		static const __u8 ts[] = { 1, 1, 8, 10 };
 
 		memcpy(p + n, ts, 4);
-		v = htonl((__u32)(now_us() / 1000));
+		c->p_tsval = now_us() / 1000;
+		v = htonl(c->p_tsval);
 		memcpy(p + n + 4, &v, 4);
 		v = htonl(tsecr);
 		memcpy(p + n + 8, &v, 4);

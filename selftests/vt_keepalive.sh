@@ -676,6 +676,28 @@ stamps_go_on() {
 	is "${KA[with]} ${KA[back]}" "$((stamps * KA[all])) 0" "timestamps"
 }
 
+# What is echoed is what the peer said last, whoever has heard it.
+echo_goes_on() {
+	local n stamp up
+
+	ka_open raw "$1"
+	for up in 0 1 0 1; do
+		ka run 1000
+		ka send "$n" A
+		stamp=${KA[tsval]}
+		if [ "$up" = 1 ]; then
+			ka terminate "$n"
+		else
+			ka offload "$n"
+		fi
+		ka clear "$n"
+		ka write "$n" 10
+		ka wait "$n" data 1 1000
+		ka last "$n" data
+		is "${KA[tsecr]}" "$stamp" "TSecr"
+	done
+}
+
 # ---- control interface --------------------------------------------------
 
 ticks() {
@@ -797,6 +819,9 @@ ka_run "KA-8 goes up in the idle time" idle_goes_up
 ka_run "KA-8 goes up in mid-probes" probes_go_up
 ka_run "KA-7 TMR-3 0 fires at once" zero_fires_at_once
 each "KA10 TS-3 timestamps over hand-overs" stamps_go_on
+for family in 4 6; do
+	ka_run "TS-6 TSecr over hand-overs, IPv$family" echo_goes_on "$family"
+done
 
 for hz in 10 100 1000; do
 	ka_run "TIM-1 TIM-2 ticks of 1/$hz s" ticks "$hz"
