@@ -142,10 +142,10 @@ ka_ping() {
 	ka clear "$n"
 }
 
-# ka_dead BEFORE-MS: wait for the program to be told; t is when.
+# ka_dead BEFORE-MS [ERROR]: wait for the program to be told; t is when.
 ka_dead() {
 	ka dies "$n" "$1"
-	is "${KA[errno]}" ETIMEDOUT "what the program sees"
+	is "${KA[errno]}" "${2:-ETIMEDOUT}" "what the program sees"
 	is "${KA[err]}${KA[hup]}" 11 "EPOLLERR and EPOLLHUP"
 	t=${KA[t]}
 	ka ntf "$n"

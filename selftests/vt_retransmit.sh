@@ -316,6 +316,35 @@ fin_wait2() {
 	due "$t" "$((i + 60 * SEC))" 2000 "death"
 }
 
+# unreachable: Linux at the peer's end is the router before the scripted peer
+# and says that it cannot be reached; reachable: it says nothing any more.
+unreachable() {
+	defer reachable
+	ip -n "$P" route add unreachable 192.0.2.9
+	ip -n "$P" route add unreachable 2001:db8::9
+	inp sysctl -qw net.ipv4.conf.veth1.forwarding=1
+}
+
+reachable() {
+	inp sysctl -qw net.ipv4.conf.veth1.forwarding=0
+	ip -n "$P" route delete unreachable 192.0.2.9
+	ip -n "$P" route delete unreachable 2001:db8::9
+}
+
+# That does not end the connection, but is what the program gets at its end.
+soft_error() {
+	local family=$1 error=$2 n t
+
+	max_retransmissions 3
+	ka_open raw "$family"
+	ka offload "$n"
+	unreachable
+	rt_silence
+	ka_dead 10000 "$error"
+	ka times "$n" rtx
+	is "${#KA_T[@]}" 3 "retransmissions"
+}
+
 # ---- hand-over in mid-back-off ------------------------------------------
 
 # backoff_on FROM RTO: KA_T[FROM] and what follows are where they belong,
@@ -684,6 +713,27 @@ owed_ack_at_hand_over() {
 	is "${#KA_T[@]}" 1 "ACKs"
 }
 
+# The other way round it is the host that still waited.
+owed_ack_at_offload() {
+	local n t
+
+	ka_open raw 4
+	ka set "$n" quickack 0
+	ka run 500
+	ka clear "$n"
+	ka send "$n" AP len=10
+	ka run 5
+	ka times "$n" ack
+	is "${#KA_T[@]}" 0 "ACKs yet"
+	ka offload "$n"
+	t=${KA[t0]}
+	ka wait "$n" ack 1 100
+	due "${KA[t]}" "$t" "$TICK" "ACK at the offload"
+	ka run 500
+	ka times "$n" ack
+	is "${#KA_T[@]}" 1 "ACKs"
+}
+
 # The socket forgets its route; the next segment does not wait for a timer.
 route_forgotten() {
 	local n t
@@ -715,6 +765,10 @@ ka_run "RT3 RT7 Karn" karn
 ka_run "RT3 Karn, retransmitted before the offload" karn_across
 ka_run "RT18 FIN is retransmitted" fin_is_retransmitted
 ka_run "FW2-1 FW2-2 FW2-3 FIN_WAIT_2 timer" fin_wait2
+ka_run "KA-10 RT17 soft error is told at the end, IPv4" \
+	soft_error 4 EHOSTUNREACH
+ka_run "KA-10 RT17 soft error is told at the end, IPv6" \
+	soft_error 6 ENETUNREACH
 
 ka_run "RTX-4 back-off goes up" backoff_goes_up
 ka_run "RTX-4 back-off goes up and down, when it began" backoff_began
@@ -734,5 +788,6 @@ ka_run "BLD-45 SO_MARK, IPv6" route_forgotten 6
 
 ka_run "DAK-1 RT12 delayed ACK" delayed_ack
 ka_run "DAK-2 owed ACK leaves at the upload" owed_ack_at_hand_over
+ka_run "DAK-2 owed ACK leaves at the offload" owed_ack_at_offload
 
 finish
