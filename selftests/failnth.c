@@ -32,6 +32,8 @@
 #define MAX_SOFTIRQ	60
 #define LARGE		1400		/* dropped while the wire is bad */
 #define SMALL		100		/* not dropped */
+#define SHORT		"match u16 0 0xfc00 at 2 action pass"
+#define ANY		"match u32 0 0 action drop"
 #define MUCH		40000
 #define LIMIT		1200		/* s for a test */
 
@@ -111,11 +113,10 @@ static int dropping(const char *dev, bool on)
 {
 	if (!on)
 		return run("tc qdisc delete dev %s clsact", dev);
-	return run("tc qdisc add dev %s clsact", dev) ||
-	       run("tc filter add dev %s ingress pref 1 protocol ip u32 %s",
-		   dev, "match u16 0 0xfc00 at 2 action pass") ||
-	       run("tc filter add dev %s ingress pref 2 protocol ip u32 %s",
-		   dev, "match u32 0 0 action drop");
+	return run("printf '%%s dev %s %%s\\n' %s %s %s | tc -batch -", dev,
+		   "'qdisc add' clsact",
+		   "'filter add' 'ingress pref 1 protocol ip u32 " SHORT "'",
+		   "'filter add' 'ingress pref 2 protocol ip u32 " ANY "'");
 }
 
 static int wire_bad(struct state *s, bool bad)
