@@ -345,6 +345,23 @@ soft_error() {
 	is "${#KA_T[@]}" 3 "retransmissions"
 }
 
+# Not if the peer has been heard since.
+soft_error_is_over() {
+	local n t
+
+	max_retransmissions 3
+	ka_open raw 4
+	ka offload "$n"
+	unreachable
+	rt_silence
+	ka wait "$n" rtx 1 10000
+	reachable
+	ka send "$n" A ack=100
+	ka run 1000
+	rt_silence
+	ka_dead 10000
+}
+
 # ---- hand-over in mid-back-off ------------------------------------------
 
 # backoff_on FROM RTO: KA_T[FROM] and what follows are where they belong,
@@ -769,6 +786,7 @@ ka_run "KA-10 RT17 soft error is told at the end, IPv4" \
 	soft_error 4 EHOSTUNREACH
 ka_run "KA-10 RT17 soft error is told at the end, IPv6" \
 	soft_error 6 ENETUNREACH
+ka_run "KA-10 RT17 soft error is over when answered" soft_error_is_over
 
 ka_run "RTX-4 back-off goes up" backoff_goes_up
 ka_run "RTX-4 back-off goes up and down, when it began" backoff_began

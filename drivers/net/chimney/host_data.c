@@ -286,6 +286,8 @@ static void chim_complete_sends(struct sock *sk, u32 una, u32 cwnd)
 	tp->bytes_acked += una - tp->snd_una;
 	tp->delivered += DIV_ROUND_UP(una - tp->snd_una, tp->mss_cache);
 	WRITE_ONCE(tp->snd_una, una);
+	/* As tcp_ack() does: the peer can be reached. */
+	WRITE_ONCE(sk->sk_err_soft, 0);
 	if (!after(tp->snd_up, una)) /* else urgent data is to be sent */
 		tp->snd_up = una;
 	if (before(tp->snd_sml, una))
