@@ -252,6 +252,18 @@ long net_counter(const char *name)
 
 /* Pairs */
 
+/* Linux forgets a half-open connection if it cannot repeat its SYN-ACK; the
+ * other end does not learn of it.
+ */
+static int net_accept(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	if (poll(&p, 1, DEADLINE * 1000) != 1)
+		return -1;
+	return accept4(fd, NULL, NULL, SOCK_CLOEXEC);
+}
+
 static int pair_make(struct pair *p, int kind, bool accepted)
 {
 	struct timeval limit = { .tv_sec = DEADLINE };
@@ -262,7 +274,7 @@ static int pair_make(struct pair *p, int kind, bool accepted)
 	if (fd < 0)
 		return -1;
 	one = net_connect(kind, accepted, net_port(fd));
-	two = one < 0 ? -1 : accept4(fd, NULL, NULL, SOCK_CLOEXEC);
+	two = one < 0 ? -1 : net_accept(fd);
 	close(fd);
 	p->sk = accepted ? two : one;
 	p->peer = accepted ? one : two;
