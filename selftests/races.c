@@ -68,7 +68,7 @@ static void join(pthread_t thread, const char *what)
 	run("for p in $(pidof races); do\n"
 	    "	echo \"process $p\"; cat /proc/$p/task/*/stack\n"
 	    "	nsenter -t $p -n sh -c 'ip address; ss -tanoiem'\n"
-	    "	nsenter -t $p -n tools/chimney/chimney -d -s conn show\n"
+	    "	nsenter -t $p -n chimney -d -s conn show\n"
 	    "done 2>&1 | sed 's/^/# /'");
 	ksft_exit_fail_msg("no use in going on\n");
 }
