@@ -37,8 +37,8 @@ finish() {
 
 	for name in "${!programs[@]}"; do
 		for prog in ${programs[$name]}; do
-			cut -f 2 "$log/$name.sum" 2> /dev/null |
-				grep -qx "$prog\(@.*\)\?" ||
+			grep -qx "$prog\(@.*\)\?" \
+				< <(cut -f 2 "$log/$name.sum" 2> /dev/null) ||
 				fail "$prog" "no result in guest $name"
 		done
 	done
@@ -158,8 +158,8 @@ again() {
 	mapfile -t failed < <(grep -v '^PASS' "$sum" | cut -f 2 | sort -u)
 	for prog in "${failed[@]}"; do
 		[[ " ${at_random[*]} " != *" $prog "* ]] || continue
-		! grep -F "$prog" "$sum" | grep -qE 'did not end|TIMEOUT' ||
-			continue
+		! grep -qE 'did not end|TIMEOUT' \
+			< <(grep -F "$prog" "$sum") || continue
 		kernel[$name-again]=${kernel[$name]-$main}
 		vtime[$name-again]=${vtime[$name]-}
 		leaks[$name-again]=${leaks[$name]-}
