@@ -871,7 +871,8 @@ static bool prepare(void)
  *
  * The NIC leaves segments with IP options to the host. An ACK far ahead, where
  * the host's receive window might be meanwhile, is not taken, nor is one from
- * anywhere else.
+ * anywhere else; nor what comes when the host has just answered data, before the
+ * connection is up.
  */
 bool shielded(void)
 {
@@ -894,6 +895,9 @@ bool shielded(void)
 		if (i % 4 < 2)
 			s.seq = (1 << 29) + 1000 + (__u32)s.seq % (1 << 29);
 		s.len = i % 2 ? 1300 : 0;
+		seg_send(&s, &twin[NIC].f);
+		s.seq = (1 << 20) + (__u32)any(&dice) % (1 << 28);
+		s.len = 0;
 		seg_send(&s, &twin[NIC].f);
 		barrier();
 		left = queued(twin[NIC].fd, SIOCOUTQ);
