@@ -86,8 +86,8 @@ mutant() {
 	elif ! noticed; then
 		say ALARM "$name: $(tail -n 1 "$work/test.log")"
 	else
-		say killed "$name: $(grep -m1 '^ *not ok' "$work/test.log" ||
-			tail -n 1 "$work/test.log")"
+		say killed "$name: $(grep -m1 -E '^ *not ok|^vm: FAILED' \
+			"$work/test.log")"
 	fi
 	cp "$sound/$file" "$work/$file"
 }
