@@ -14,6 +14,7 @@
 #include <linux/sockios.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <netinet/ip.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,7 +34,7 @@
 #define LARGE		1400		/* dropped while the wire is bad */
 #define SMALL		100		/* not dropped */
 #define SHORT		"match u16 0 0xfc00 at 2 action pass"
-#define ANY		"match u32 0 0 action drop"
+#define LOST		"match ip tos 0x08 0xff action drop"
 #define MUCH		40000
 #define LIMIT		1200		/* s for a test */
 
@@ -106,28 +107,46 @@ static bool nth_was(struct state *s)
 	return was;
 }
 
-/* The wire drops what is large: what is outstanding stays so. Where it comes
- * out, because TCP takes notice of what is dropped where it goes in.
+/* The wire drops what is large and of a type of service: what is outstanding
+ * stays so. Where it comes out, because TCP takes notice of what is dropped
+ * where it goes in.
  */
-static int dropping(const char *dev, bool on)
+static int dropping(const char *dev)
 {
-	if (!on)
-		return run("tc qdisc delete dev %s clsact", dev);
 	return run("printf '%%s dev %s %%s\\n' %s %s %s | tc -batch -", dev,
 		   "'qdisc add' clsact",
 		   "'filter add' 'ingress pref 1 protocol ip u32 " SHORT "'",
-		   "'filter add' 'ingress pref 2 protocol ip u32 " ANY "'");
+		   "'filter add' 'ingress pref 2 protocol ip u32 " LOST "'");
 }
 
-static int wire_bad(struct state *s, bool bad)
+static int wire_droppable(void)
 {
-	int err = dropping("veth0", bad);
+	int err = dropping("veth0");
 
 	net_enter(net_peer_ns);
-	err |= dropping("veth1", bad);
+	err |= dropping("veth1");
 	net_enter(net_host_ns);
-	s->bad = bad;
 	return err;
+}
+
+static int wire_sound(void)
+{
+	int err = run("tc qdisc delete dev veth0 clsact");
+
+	net_enter(net_peer_ns);
+	err |= run("tc qdisc delete dev veth1 clsact");
+	net_enter(net_host_ns);
+	return err;
+}
+
+/* For every fault once: a command would take most of the time. */
+static int wire_bad(struct state *s, bool bad)
+{
+	int tos = bad ? IPTOS_THROUGHPUT : 0;
+
+	s->bad = bad;
+	return set_int(s->p.sk, SOL_IP, IP_TOS, tos) |
+	       set_int(s->p.peer, SOL_IP, IP_TOS, tos);
 }
 
 /* The wire keeps what is sent, and with it the clones that are: the next one of
@@ -229,7 +248,8 @@ static bool state_set_up(struct state *s)
 	s->route = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
 	s->p.sk = -1;
 	s->p.peer = -1;
-	return s->nth >= 0 && s->route && !chim_nl_open(&s->look);
+	return s->nth >= 0 && s->route && !chim_nl_open(&s->look) &&
+	       !wire_droppable();
 }
 
 static bool state_torn_down(struct state *s)
@@ -242,7 +262,7 @@ static bool state_torn_down(struct state *s)
 	chim_nl_close(&s->look);
 	mnl_socket_close(s->route);
 	close(s->nth);
-	return until(nothing_left());
+	return !wire_sound() && until(nothing_left());
 }
 
 /* What to do, and what has to be there before. */
