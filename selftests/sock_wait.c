@@ -504,6 +504,12 @@ TEST_F(sock, epoll_edge_end)
 	ASSERT_EQ(0, shutdown(self->peer, SHUT_WR));
 	EXPECT_EQ(EPOLLIN | EPOLLRDHUP, epoll_get(ep, DEADLINE * 1000));
 	ASSERT_TRUE(moved(self));
+	/* Linux tells of it twice, and when it takes the FIN from its backlog,
+	 * where a kernel with preemption lets the waiter come in between.
+	 */
+	if (variant->mode == MOVING)
+		epoll_get(ep, 0);
+	ASSERT_TRUE(moved(self));
 	EXPECT_EQ(0, epoll_get(ep, 0));
 	close(ep);
 }
