@@ -871,8 +871,8 @@ static bool prepare(void)
  *
  * The NIC leaves segments with IP options to the host. An ACK far ahead, where
  * the host's receive window might be meanwhile, is not taken, nor is one from
- * anywhere else; nor what comes when the host has just answered data, before the
- * connection is up.
+ * anywhere else; nor what comes when the host has just answered data, before
+ * the connection is up.
  */
 bool shielded(void)
 {
