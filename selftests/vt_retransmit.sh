@@ -711,41 +711,26 @@ delayed_ack() {
 	refused chimney -n "$H" dev set chim0 delayed-ack 500ms
 }
 
-owed_ack_at_hand_over() {
-	local n t
-
-	rt_open
-	ka run 500
-	ka clear "$n"
-	ka send "$n" AP len=10
-	ka run 5
-	ka times "$n" ack
-	is "${#KA_T[@]}" 0 "ACKs yet"
-	ka terminate "$n"
-	t=${KA[t0]}
-	ka wait "$n" ack 1 100
-	due "${KA[t]}" "$t" "$TICK" "ACK at the upload"
-	ka run 500
-	ka times "$n" ack
-	is "${#KA_T[@]}" 1 "ACKs"
-}
-
-# The other way round it is the host that still waited.
-owed_ack_at_offload() {
+# owed_ack terminate|offload: who has waited with it hands over.
+owed_ack() {
 	local n t
 
 	ka_open raw 4
-	ka set "$n" quickack 0
+	if [ "$1" = terminate ]; then
+		ka offload "$n"
+	else
+		ka set "$n" quickack 0
+	fi
 	ka run 500
 	ka clear "$n"
 	ka send "$n" AP len=10
 	ka run 5
 	ka times "$n" ack
 	is "${#KA_T[@]}" 0 "ACKs yet"
-	ka offload "$n"
+	ka "$1" "$n"
 	t=${KA[t0]}
 	ka wait "$n" ack 1 100
-	due "${KA[t]}" "$t" "$TICK" "ACK at the offload"
+	due "${KA[t]}" "$t" "$TICK" "ACK at the hand-over"
 	ka run 500
 	ka times "$n" ack
 	is "${#KA_T[@]}" 1 "ACKs"
@@ -805,7 +790,7 @@ ka_run "BLD-45 SO_MARK, IPv4" route_forgotten 4
 ka_run "BLD-45 SO_MARK, IPv6" route_forgotten 6
 
 ka_run "DAK-1 RT12 delayed ACK" delayed_ack
-ka_run "DAK-2 owed ACK leaves at the upload" owed_ack_at_hand_over
-ka_run "DAK-2 owed ACK leaves at the offload" owed_ack_at_offload
+ka_run "DAK-2 owed ACK leaves at the upload" owed_ack terminate
+ka_run "DAK-2 owed ACK leaves at the offload" owed_ack offload
 
 finish
