@@ -158,8 +158,9 @@ again() {
 	mapfile -t failed < <(grep -v '^PASS' "$sum" | cut -f 2 | sort -u)
 	for prog in "${failed[@]}"; do
 		[[ " ${at_random[*]} " != *" $prog "* ]] || continue
-		! grep -qE 'did not end|TIMEOUT' \
-			< <(grep -F "$prog" "$sum") || continue
+		! awk -F '\t' -v p="$prog" '
+			$2 == p && $3 ~ /^(did not end|TIMEOUT)/ { found = 1 }
+			END { exit !found }' "$sum" || continue
 		kernel[$name-again]=${kernel[$name]-$main}
 		vtime[$name-again]=${vtime[$name]-}
 		leaks[$name-again]=${leaks[$name]-}
