@@ -350,13 +350,14 @@ static void ip_header_is_as_the_socket_asks(struct kunit *test)
 	c->cached.ttl = 63;
 	c->cached.flow_label = htonl(0x12345);
 	skb = ip_header(test);
-	KUNIT_EXPECT_EQ(test, ip_hdr(skb)->frag_off, htons(IP_DF)); /* SND-13 */
+	KUNIT_EXPECT_EQ(test, ntohs(ip_hdr(skb)->frag_off), IP_DF); /* SND-13 */
 	KUNIT_EXPECT_EQ(test, ip_hdr(skb)->tos, 0x10);
 	KUNIT_EXPECT_EQ(test, ip_hdr(skb)->ttl, 63);
 	kfree_skb(skb);
 	c->flags |= NIC_IPV6;
 	skb = ip_header(test);
-	KUNIT_EXPECT_EQ(test, ip6_flowlabel(ipv6_hdr(skb)), htonl(0x12345));
+	KUNIT_EXPECT_EQ(test, ntohl(ip6_flowlabel(ipv6_hdr(skb))),
+			0x12345);
 	KUNIT_EXPECT_EQ(test, ipv6_get_dsfield(ipv6_hdr(skb)), 0x10);
 	KUNIT_EXPECT_EQ(test, ipv6_hdr(skb)->hop_limit, 63);
 	kfree_skb(skb);
