@@ -15,8 +15,8 @@ agreed() {
 		jq -r '[.[].const.flags | join(",")] | unique | join(" ")'
 }
 
-# transfer FLAGS: the NIC has the connections all the while, and with these
-# flags; both ends open some.
+# transfer FLAGS [MTU]: the NIC has the connections all the while, and with
+# these flags; both ends open some.
 transfer() {
 	local opt
 
@@ -30,7 +30,7 @@ transfer() {
 	done
 	is "$(counter offloads)" 6 offloads
 	is "$(counter host_swallowed)" 0 host_swallowed
-	[ "$(counter tx_segs)" -ge $((3 * 2000000 / 1460)) ]
+	[ "$(counter tx_segs)" -ge $((3 * 2000000 / ${2:-1500})) ]
 }
 
 # option NAME: one of TCP's, off in the host.
@@ -59,7 +59,7 @@ mtu() {
 	ip -n "$P" link set veth1 mtu "$1"
 	ip -n "$H" link add link veth0 name chim0 type chimney
 	topo_addresses chim0
-	transfer timestamp,sack,window-scaling
+	transfer timestamp,sack,window-scaling "$1"
 }
 
 small_buffers() {
