@@ -456,6 +456,29 @@ update_idle() {
 	near "${KA[t]}" "$((t + 100 * SEC))" 2000 "probe"
 }
 
+# Two of them at the same time
+each_has_its_own() {
+	local n a b
+
+	ka_open raw 4
+	a=$n
+	ka_keepalive 20 10 5
+	ka_open raw 4
+	b=$n
+	ka_keepalive 30 4 3
+	for n in "$a" "$b"; do
+		ka offload "$n"
+		ka peer "$n" answer=0
+	done
+	ka wait "$a" probe 4 200000
+	ka times "$a" probe
+	gaps "ten seconds" "$TICK" {10,10,10}000000
+	ka times "$b" probe
+	gaps "four seconds" "$TICK" {4,4}000000
+	ka ntf "$b"
+	is "${KA[reason]}" timeout-expiration "reason"
+}
+
 # As tcp(7): counted from the last activity.
 options_while_offloaded() {
 	local n t i
@@ -809,6 +832,7 @@ ka_run "KA-11 BLD-1 restart sends nothing and measures afresh" restart
 ka_run "KA-13 BLD-2 new probe count" update_probe_count
 ka_run "KA-13 BLD-2 new interval" update_interval
 ka_run "KA-13 BLD-2 new idle time" update_idle
+ka_run "KA-2 each connection has values of its own" each_has_its_own
 ka_run "KA1 options set while offloaded" options_while_offloaded
 ka_run "KA13 user timeout decides instead of the count" user_timeout
 ka_run "KA13 user timeout goes up in mid-probes" user_timeout_goes_up
