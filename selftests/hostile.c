@@ -28,6 +28,7 @@
 /* Seeds of twins that found something once. */
 static const __u64 found[] = {
 	1,
+	0x9672a94b7e9ca9d4,	/* urgent data behind an odd option */
 };
 
 int wire = -1;

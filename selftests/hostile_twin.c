@@ -628,8 +628,10 @@ static bool answered(const struct twin *t)
 	       tcp_state_of(t->fd) == TCP_CLOSE;
 }
 
-/* The two went different ways: was the NIC's one that is open to it? */
-static bool sound(const struct verdict *was, int e)
+/* The two went different ways: was the NIC's one that is open to it? A byte that
+ * is urgent is not in the stream.
+ */
+static bool sound(const struct verdict *was, int e, bool urgent)
 {
 	struct twin *t = &twin[NIC];
 	struct verdict v = {};
@@ -658,8 +660,7 @@ static bool sound(const struct verdict *was, int e)
 		same &= told("bytes", was->n_got, v.n_got);
 		same &= told("not acknowledged", was->unacked, v.unacked);
 	}
-	/* A byte that is urgent is not in the stream. */
-	if (v.state != TCP_CLOSE && (e & EXCUSE) != URGENT)
+	if (v.state != TCP_CLOSE && !urgent)
 		same &= whole(t, &v);
 	return same;
 }
@@ -700,7 +701,8 @@ static bool step(const struct seg *s)
 	if (e & (FATAL | LAST)) {
 		excused[e & EXCUSE]++;
 		n_segs = -n_segs;
-		return e & FATAL ? sound(&was, e) : agree_soon(false);
+		return e & FATAL ? sound(&was, e, s->flags & URG) :
+				   agree_soon(false);
 	}
 	if (e == OLD_ACK) /* whose timestamp one may take */
 		same_ts = false;
