@@ -628,8 +628,8 @@ static bool answered(const struct twin *t)
 	       tcp_state_of(t->fd) == TCP_CLOSE;
 }
 
-/* The two went different ways: was the NIC's one that is open to it? A byte that
- * is urgent is not in the stream.
+/* The two went different ways: was the NIC's one that is open to it? A byte
+ * that is urgent is not in the stream.
  */
 static bool sound(const struct verdict *was, int e, bool urgent)
 {
