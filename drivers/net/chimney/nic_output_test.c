@@ -356,8 +356,7 @@ static void ip_header_is_as_the_socket_asks(struct kunit *test)
 	kfree_skb(skb);
 	c->flags |= NIC_IPV6;
 	skb = ip_header(test);
-	KUNIT_EXPECT_EQ(test, ntohl(ip6_flowlabel(ipv6_hdr(skb))),
-			0x12345);
+	KUNIT_EXPECT_EQ(test, ntohl(ip6_flowlabel(ipv6_hdr(skb))), 0x12345);
 	KUNIT_EXPECT_EQ(test, ipv6_get_dsfield(ipv6_hdr(skb)), 0x10);
 	KUNIT_EXPECT_EQ(test, ipv6_hdr(skb)->hop_limit, 63);
 	kfree_skb(skb);
