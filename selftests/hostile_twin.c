@@ -897,9 +897,11 @@ bool shielded(void)
 		/* It goes up each time. */
 		ok = until(hand_over());
 		s.seq = any(&dice);
-		if (i % 4 < 2)
-			s.seq = (1 << 29) + 1000 + (__u32)s.seq % (1 << 29);
-		s.len = i % 2 ? 1300 : 0;
+		if (i % 4 == 1)
+			s.seq = (1 << 29) + (__u32)s.seq % (1 << 29);
+		else if (i % 4 == 2)
+			s.seq = (1 << 29) + 1000;
+		s.len = i % 8 < 4 ? 1300 : 0;
 		seg_send(&s, &twin[NIC].f);
 		s.seq = (1 << 20) + (__u32)any(&dice) % (1 << 28);
 		s.len = 0;
