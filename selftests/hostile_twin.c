@@ -887,9 +887,7 @@ bool shielded(void)
 	scene.first = 1000;
 	clock_ms = 1;
 	ok = prepare() && connect_twin(&twin[NIC], AF_INET);
-	net_enter(net_peer_ns);
-	ok &= !run("tc qdisc add dev veth1 root netem slot 5ms 5ms");
-	net_enter(net_host_ns);
+	ok &= net_peer_netem("slot 5ms 5ms");
 	if (ok)
 		program_sends(&twin[NIC], left);
 	for (i = 0; ok && i < 64 && left == 4000; i++) {
@@ -912,9 +910,7 @@ bool shielded(void)
 	if (!ok || left != 4000)
 		ksft_print_msg("segment %d: %d not acknowledged; %s\n", i,
 			       left, why);
-	net_enter(net_peer_ns);
-	run("tc qdisc del dev veth1 root");
-	net_enter(net_host_ns);
+	net_peer_netem(NULL);
 	tear_down();
 	return ok && left == 4000;
 }

@@ -233,17 +233,6 @@ TEST_F(late, repair)
 	EXPECT_TRUE(echoes(self->p.sk, self->p.peer));
 }
 
-static bool peer_answers_late(bool on)
-{
-	int err;
-
-	net_enter(net_peer_ns);
-	err = run(on ? "tc qdisc add dev veth1 root netem delay 60s" :
-		       "tc qdisc delete dev veth1 root");
-	net_enter(net_host_ns);
-	return !err;
-}
-
 /* Urgent data is written by a plain call, and while it is, the ACK comes of
  * what was sent before: that is no reason to forget what is urgent.
  */
@@ -254,7 +243,7 @@ TEST_F(late, ack_before_urgent_data)
 	char buf[20], c = 1;
 	long segs;
 
-	ASSERT_TRUE(peer_answers_late(true));
+	ASSERT_TRUE(net_peer_netem("delay 60s"));
 	ASSERT_EQ(0, call_start(&hold, call_send, self->p.sk, self->page, 10,
 				0));
 	ASSERT_TRUE(until(faulted(self->uffd)));
@@ -269,7 +258,7 @@ TEST_F(late, ack_before_urgent_data)
 	ASSERT_TRUE(until(faulted(self->uffd)));
 	segs = net_counter("rx_segs");
 	ASSERT_LE(0, segs);
-	ASSERT_TRUE(peer_answers_late(false));
+	ASSERT_TRUE(net_peer_netem(NULL));
 	EXPECT_TRUE(until(net_counter("rx_segs") > segs));
 	ASSERT_TRUE(page_comes(self, page));
 	ASSERT_EQ(1, call_end(&urgent));

@@ -153,6 +153,17 @@ int net_enter(int ns)
 	return setns(ns, CLONE_NEWNET);
 }
 
+/* What netem does with all that the peer sends; nothing if NULL. */
+bool net_peer_netem(const char *how)
+{
+	int err;
+
+	net_enter(net_peer_ns);
+	err = how ? run("tc qdisc add dev veth1 root netem %s", how) :
+		    run("tc qdisc delete dev veth1 root");
+	return !net_enter(net_host_ns) && !err;
+}
+
 int net_socket(int ns, int family, int type, int proto)
 {
 	int fd;

@@ -83,6 +83,7 @@ bool kernel_watches(void);
 int net_new(void);
 bool net_renew(void);
 int net_enter(int ns);
+bool net_peer_netem(const char *how);
 int net_socket(int ns, int family, int type, int proto);
 socklen_t net_address(int kind, bool peer, int port,
 		      struct sockaddr_storage *ss);
