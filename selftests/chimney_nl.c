@@ -204,7 +204,7 @@ struct nlmsghdr *chim_nl_start(struct chim_nl *nl, char *buf, int type,
  * chim_nl_ask - send a request, and read up to its acknowledgment
  * @nl: connection to the module
  * @req: request, from chim_nl_start()
- * @on_reply: called for each reply
+ * @on_reply: called for each reply, if not NULL
  * @data: passed to it
  *
  * A dump is read to its end.
@@ -240,7 +240,8 @@ int chim_nl_ask(struct chim_nl *nl, const struct nlmsghdr *req,
 			if (nlh->nlmsg_type == NLMSG_ERROR ||
 			    nlh->nlmsg_type == NLMSG_DONE)
 				return verdict(nl, nlh);
-			on_reply(nlh, data);
+			if (on_reply)
+				on_reply(nlh, data);
 		}
 	}
 }

@@ -269,6 +269,71 @@ TEST_F(late, ack_before_urgent_data)
 	EXPECT_TRUE(recv_all(self->p.sk, buf, 10));
 }
 
+/* By its number a connection is found without the lock of its socket. */
+struct order {
+	struct chim_nl nl;
+	char buf[NL_ROOM];
+	struct nlmsghdr *nlh;
+};
+
+static bool order_open(struct order *o, int cmd, const struct chim_nl_conn *c)
+{
+	if (chim_nl_open(&o->nl))
+		return false;
+	o->nlh = chim_nl_start(&o->nl, o->buf, o->nl.family, cmd);
+	mnl_attr_put_u32(o->nlh, CHIMNEY_A_CONN_ID,
+			 c->conn[CHIMNEY_A_CONN_ID]);
+	return true;
+}
+
+static ssize_t call_order(struct call *c)
+{
+	struct order *o = c->buf;
+	int err = chim_nl_ask(&o->nl, o->nlh, NULL, NULL);
+
+	errno = -err;
+	return err ? -1 : 0;
+}
+
+/* The connection was found in the NIC, and is not there any more. */
+TEST_F(late, update_of_what_has_left)
+{
+	int v6 = variant->kind == IPV6, level = v6 ? IPPROTO_IPV6 : IPPROTO_IP;
+	struct call hold, terminate, update;
+	struct chim_nl_conn conn;
+	struct order up, change;
+	struct nlattr *nest;
+	char buf[10];
+
+	ASSERT_EQ(0, chim_nl_offload(&self->nl, &self->p.tuple, &conn));
+	ASSERT_TRUE(order_open(&up, CHIMNEY_CMD_CONN_TERMINATE, &conn));
+	ASSERT_TRUE(order_open(&change, CHIMNEY_CMD_CONN_UPDATE, &conn));
+	nest = mnl_attr_nest_start(change.nlh, CHIMNEY_A_CONN_CACHED);
+	mnl_attr_put_u32(change.nlh, CHIMNEY_A_CACHED_TTL_OR_HOP_LIMIT, 33);
+	mnl_attr_nest_end(change.nlh, nest);
+
+	ASSERT_EQ(0, call_start(&hold, call_send, self->p.sk, self->page, 10,
+				0));
+	ASSERT_TRUE(until(faulted(self->uffd)));
+	ASSERT_EQ(0, call_start(&terminate, call_order, 0, &up, 0, 0));
+	ASSERT_TRUE(until(call_locked_out(&terminate)));
+	ASSERT_EQ(0, call_start(&update, call_order, 0, &change, 0, 0));
+	ASSERT_TRUE(until(call_locked_out(&update)));
+	ASSERT_TRUE(page_comes(self, self->page));
+	ASSERT_EQ(10, call_end(&hold));
+	EXPECT_EQ(0, call_end(&terminate));
+	EXPECT_EQ(-1, call_end(&update));
+	EXPECT_EQ(ENOENT, update.err);
+	EXPECT_STREQ("chimney: the connection has left the NIC",
+		     change.nl.msg);
+	EXPECT_EQ(64, get_int(self->p.sk, level,
+			      v6 ? IPV6_UNICAST_HOPS : IP_TTL));
+	chim_nl_close(&change.nl);
+	chim_nl_close(&up.nl);
+	ASSERT_TRUE(recv_all(self->p.peer, buf, 10));
+	EXPECT_TRUE(echoes(self->p.sk, self->p.peer));
+}
+
 /* What it sends goes to the host then: the NIC knows no IP options. */
 static int peer_sends_options(const struct pair *p, int kind, bool on)
 {
