@@ -29,6 +29,8 @@
 static const __u64 found[] = {
 	1,
 	0x9672a94b7e9ca9d4,	/* urgent data behind an odd option */
+	0xd598537c7edb566d,	/* two RSTs, and a bad ACK between them */
+	0x3e7287170016ad24,	/* and a signed segment */
 };
 
 int wire = -1;

@@ -144,21 +144,33 @@ static int excuse_paws(__s32 d)
 	return d < 0 && linux_since(6, 14) ? OLD_ACK_PAWS : e;
 }
 
+static __u32 ack_of(const struct seg *s, const struct flow *f)
+{
+	return (s->from_nxt ? f->snd_nxt : f->snd_una) + s->ack;
+}
+
+/* Is its ACK one that is taken, or of long ago and no harm? */
+static bool ack_fits(const struct seg *s, const struct flow *f, __u32 isn)
+{
+	__s32 acked = f->snd_una - isn;
+	__s32 back = f->snd_una - ack_of(s, f);
+
+	if ((__s32)(ack_of(s, f) - f->snd_nxt) > 0)
+		return false;
+	return back <= 0 ||
+	       (back <= acked && back <= 1000 && !(s->flags & CWR));
+}
+
 static int excuse_ack(const struct seg *s, const struct flow *f, __u32 isn,
 		      __u32 len)
 {
-	__u32 ack = (s->from_nxt ? f->snd_nxt : f->snd_una) + s->ack;
-	__s32 acked = f->snd_una - isn;
-	__s32 back = f->snd_una - ack;
-	bool unsent = (__s32)(ack - f->snd_nxt) > 0;
+	__s32 back = f->snd_una - ack_of(s, f);
 	int e;
 
-	if (back <= 0 && !unsent)
-		return NONE;
-	if (!unsent && back <= acked && back <= 1000 && !(s->flags & CWR))
+	if (ack_fits(s, f, isn))
 		return NONE;
 	e = excuse_empty(); /* the same limit holds for challenges */
-	if (unsent)
+	if ((__s32)(ack_of(s, f) - f->snd_nxt) > 0)
 		return UNSENT_ACKED;
 	if (back > 1 << 30 && len && !s->seq && !s->from_edge &&
 	    !(s->flags & ~(ACK | PSH)))
@@ -218,7 +230,8 @@ int excuse_of(const struct seg *s, const struct flow *f, __u32 isn, int state)
 		return hole || e ? URGENT | FATAL : URGENT | LAST;
 	if (e)
 		return e;
-	if (d <= 0) /* surely accepted: the next RST is challenged again */
+	/* Surely accepted, not even signed: the next RST is challenged again. */
+	if (d <= 0 && !s->n_opt && !s->doff && ack_fits(s, f, isn))
 		challenged = false;
 	if (fin_ahead && len)
 		return BEYOND_FIN | FATAL;
