@@ -31,6 +31,7 @@ static const __u64 found[] = {
 	0x9672a94b7e9ca9d4,	/* urgent data behind an odd option */
 	0xd598537c7edb566d,	/* two RSTs, and a bad ACK between them */
 	0x3e7287170016ad24,	/* and a signed segment */
+	0x247a8617fcc49495,	/* an old timestamp hidden, an old ACK not */
 };
 
 int wire = -1;

@@ -180,6 +180,37 @@ static int excuse_ack(const struct seg *s, const struct flow *f, __u32 isn,
 	return len || s->flags & CWR ? OLD_ACK | FATAL : OLD_ACK;
 }
 
+/* In what may they differ over this one, if its timestamp is not old? */
+static int excuse_text(const struct seg *s, const struct flow *f, __u32 isn,
+		       int state, __s32 d, __s32 len)
+{
+	__s32 wnd = f->edge - f->rcv_nxt, end = d + len + !!(s->flags & FIN);
+	int e;
+
+	if (d > wnd || end < 0 || (d < 0 && end == d))
+		return end == d ? excuse_empty() : NONE;
+	if (end == 0 && d < 0)
+		return OLD_DATA | FATAL | DROPS;
+	e = excuse_ack(s, f, isn, end - d);
+	if (s->flags & URG && e != UNSENT_ACKED) /* TRM-11: no holes */
+		return hole || e ? URGENT | FATAL : URGENT | LAST;
+	if (e)
+		return e;
+	/* Surely accepted, not even signed: the next RST is challenged again. */
+	if (d <= 0 && !s->n_opt && !s->doff && ack_fits(s, f, isn))
+		challenged = false;
+	if (fin_ahead && len)
+		return BEYOND_FIN | FATAL;
+	if (state == TCP_CLOSE_WAIT || state == TCP_CLOSING ||
+	    state == TCP_LAST_ACK)
+		return d < 0 && end > 0 ? BEYOND_FIN | FATAL : NONE;
+	if (d < wnd && d + len > wnd)
+		return BEYOND_WINDOW | FATAL;
+	hole |= d > 0 && end > d;
+	fin_ahead |= d > 0 && s->flags & FIN;
+	return scene.start == NO_WINDOW && d > 0 ? WINDOW_AHEAD | FATAL : NONE;
+}
+
 /* In what may the two differ over this one? */
 int excuse_of(const struct seg *s, const struct flow *f, __u32 isn, int state)
 {
@@ -217,30 +248,8 @@ int excuse_of(const struct seg *s, const struct flow *f, __u32 isn, int state)
 		e = excuse_syn(d, wnd);
 		return e & FATAL && !s->n_opt && !s->doff ? e | DIES : e;
 	}
-	if (old_ts) { /* may be hidden by other options */
+	if (old_ts) /* may be hidden by other options */
 		excuse_empty();
-		return OOW_RATE;
-	}
-	if (d > wnd || end < 0 || (d < 0 && end == d))
-		return end == d ? excuse_empty() : NONE;
-	if (end == 0 && d < 0)
-		return OLD_DATA | FATAL | DROPS;
-	e = excuse_ack(s, f, isn, end - d);
-	if (s->flags & URG && e != UNSENT_ACKED) /* TRM-11: no holes */
-		return hole || e ? URGENT | FATAL : URGENT | LAST;
-	if (e)
-		return e;
-	/* Surely accepted, not even signed: the next RST is challenged again. */
-	if (d <= 0 && !s->n_opt && !s->doff && ack_fits(s, f, isn))
-		challenged = false;
-	if (fin_ahead && len)
-		return BEYOND_FIN | FATAL;
-	if (state == TCP_CLOSE_WAIT || state == TCP_CLOSING ||
-	    state == TCP_LAST_ACK)
-		return d < 0 && end > 0 ? BEYOND_FIN | FATAL : NONE;
-	if (d < wnd && d + len > wnd)
-		return BEYOND_WINDOW | FATAL;
-	hole |= d > 0 && end > d;
-	fin_ahead |= d > 0 && s->flags & FIN;
-	return scene.start == NO_WINDOW && d > 0 ? WINDOW_AHEAD | FATAL : NONE;
+	e = excuse_text(s, f, isn, state, d, len);
+	return old_ts && !e ? OOW_RATE : e;
 }
