@@ -32,6 +32,7 @@ static const __u64 found[] = {
 	0xd598537c7edb566d,	/* two RSTs, and a bad ACK between them */
 	0x3e7287170016ad24,	/* and a signed segment */
 	0x247a8617fcc49495,	/* an old timestamp hidden, an old ACK not */
+	0x7ae9305fd2553a99,	/* data with an old ACK, predicted or not */
 };
 
 int wire = -1;

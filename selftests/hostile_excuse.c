@@ -149,6 +149,14 @@ static __u32 ack_of(const struct seg *s, const struct flow *f)
 	return (s->from_nxt ? f->snd_nxt : f->snd_una) + s->ack;
 }
 
+/* If so, the host takes the timestamp if it predicted the segment, and that
+ * depends on what memory it had left.
+ */
+bool ack_is_old(const struct seg *s, const struct flow *f)
+{
+	return s->flags & ACK && (__s32)(f->snd_una - ack_of(s, f)) > 0;
+}
+
 /* Is its ACK one that is taken, or of long ago and no harm? */
 static bool ack_fits(const struct seg *s, const struct flow *f, __u32 isn)
 {

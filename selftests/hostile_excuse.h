@@ -71,5 +71,6 @@ extern const char * const excuse_names[EXCUSES];
 
 void excuse_begin(const struct scene *scene);
 int excuse_of(const struct seg *s, const struct flow *f, __u32 isn, int state);
+bool ack_is_old(const struct seg *s, const struct flow *f);
 
 #endif /* _HOSTILE_EXCUSE_H */

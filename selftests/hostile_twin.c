@@ -684,6 +684,7 @@ static bool step(const struct seg *s)
 	bool answers;
 
 	e = excuse_probe(e);
+	same_ts &= !ack_is_old(s, &twin[PLAIN].f);
 	shifted |= s->doff;
 	if (e & FATAL)
 		see(&twin[NIC], &was);
@@ -704,8 +705,6 @@ static bool step(const struct seg *s)
 		return e & FATAL ? sound(&was, e, s->flags & URG) :
 				   agree_soon(false);
 	}
-	if (e == OLD_ACK) /* whose timestamp one may take */
-		same_ts = false;
 	answers = !e;
 	if (twin[0].data || twin[1].data) {
 		answers = false;
