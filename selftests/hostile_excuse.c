@@ -204,7 +204,7 @@ static int excuse_text(const struct seg *s, const struct flow *f, __u32 isn,
 		return hole || e ? URGENT | FATAL : URGENT | LAST;
 	if (e)
 		return e;
-	/* Surely accepted, not even signed: the next RST is challenged again. */
+	/* Surely accepted, and unsigned: the next RST is challenged again. */
 	if (d <= 0 && !s->n_opt && !s->doff && ack_fits(s, f, isn))
 		challenged = false;
 	if (fin_ahead && len)
