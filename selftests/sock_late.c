@@ -85,22 +85,25 @@ FIXTURE_TEARDOWN(late)
 	chim_nl_close(&self->nl);
 }
 
+/* As a system call tells it. */
+static ssize_t told(int err)
+{
+	errno = -err;
+	return err ? -1 : 0;
+}
+
 static ssize_t call_offload(struct call *c)
 {
 	struct _test_data_late *self = c->buf;
-	int err = chim_nl_offload(&self->nl, &self->p.tuple, NULL);
 
-	errno = -err;
-	return err ? -1 : 0;
+	return told(chim_nl_offload(&self->nl, &self->p.tuple, NULL));
 }
 
 static ssize_t call_destroy(struct call *c)
 {
 	struct _test_data_late *self = c->buf;
-	int err = sock_destroy(self->diag, &self->p.tuple);
 
-	errno = -err;
-	return err ? -1 : 0;
+	return told(sock_destroy(self->diag, &self->p.tuple));
 }
 
 static bool faulted(int uffd)
@@ -289,10 +292,8 @@ static bool order_open(struct order *o, int cmd, const struct chim_nl_conn *c)
 static ssize_t call_order(struct call *c)
 {
 	struct order *o = c->buf;
-	int err = chim_nl_ask(&o->nl, o->nlh, NULL, NULL);
 
-	errno = -err;
-	return err ? -1 : 0;
+	return told(chim_nl_ask(&o->nl, o->nlh, NULL, NULL));
 }
 
 /* The connection was found in the NIC, and is not there any more. */
