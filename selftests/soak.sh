@@ -28,15 +28,10 @@ total=0
 # as long as TCP makes them, which take long to move, the others with short
 # ones. Some connections may be in the NIC when they end.
 share() {
-	local cycles=$((($1 + 1) / 2)) options=$2 cycled=0 streams=0
-	local addr how ns
+	local cycles=$((($1 + 1) / 2)) options=$2 cycled=0 streams=0 how ns
 	shift 2
 
 	topo_pair
-	# Nothing connects if three questions for a neighbour in turn are lost.
-	for addr in 192.0.2.2 2001:db8::2; do
-		inh busybox ping -q -c 1 -W 5 "$addr" > /dev/null
-	done
 	netem "$@"
 	for how in "-c $((cycles / 10)) -g 500" \
 		"-c $((cycles - cycles / 10)) -g 20 -B 8192"; do

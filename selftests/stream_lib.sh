@@ -11,10 +11,18 @@ stream_program=$(dirname "$(realpath "$0")")/stream
 # netem OPTION...: what happens to packets on the wire, both ways; again to
 # change it, without options to end it.
 netem() {
+	local addr
+
 	if [ $# -eq 0 ]; then
 		inh tc qdisc delete dev veth0 root
 		inp tc qdisc delete dev veth1 root
 		return
+	fi
+	# Nothing connects if three questions for a neighbour in turn are lost.
+	if ! grep -q netem < <(inh tc qdisc show dev veth0); then
+		for addr in 192.0.2.2 2001:db8::2; do
+			inh busybox ping -q -c 1 -W 5 "$addr" > /dev/null
+		done
 	fi
 	inh tc qdisc replace dev veth0 root netem limit 10000 "$@"
 	inp tc qdisc replace dev veth1 root netem limit 10000 "$@"
