@@ -27,10 +27,15 @@ if ! flock -n 8; then
 	echo "Waiting for another run in this checkout" >&2
 	flock 8
 fi
+# Neither another module nor part of a test passes for all of it.
+unset MODULE NOMOD CHIMNEY_MODULE CHIMNEY_VTIME "${!KSELFTEST_@}"
 log=build/log
 unsteady=
+lost=
 declare -A programs=()
-rm -f "$log"/*.{sum,tap,err,console}
+rm -f "$log"/*.{sum,tap,err,console} "$log"/{all,total,unsteady}
+rm -rf build/stage
+mkdir build/stage
 
 finish() {
 	local failed passed skipped prog on name
@@ -39,13 +44,18 @@ finish() {
 		for prog in ${programs[$name]}; do
 			grep -qx "$prog\(@.*\)\?" \
 				< <(cut -f 2 "$log/$name.sum" 2> /dev/null) ||
-				fail "$prog" "no result in guest $name"
+				fail "$prog" "no result in guest $name" ||
+				lost=1
 		done
 	done
-	cat "$log"/*.sum > "$log/all" 2> /dev/null
+	cat "$log"/*.sum > "$log/all" || lost=1
 	passed=$(grep -c '^PASS' "$log/all")
 	failed=$(grep -c '^FAIL' "$log/all")
 	skipped=$(grep -c '^SKIP' "$log/all")
+	if [ -n "$lost" ]; then
+		echo "Some results could not be written"
+		failed=$((failed + 1))
+	fi
 	if [ $((failed + skipped)) -gt 0 ]; then
 		echo
 		echo "Not passed:"
@@ -64,9 +74,11 @@ finish() {
 		done | sed 's/make build/make all/; s/make guest/make check/'
 		echo "Logs: $log"
 	fi
-	[ -z "$unsteady" ] || echo "Passed only when run alone:$unsteady"
+	[ -z "$unsteady" ] ||
+		echo "Passed only when run alone:$unsteady" |
+		tee "$log/unsteady"
 	echo "$passed passed, $failed failed, $skipped skipped" |
-		tee "$log/total"
+		tee "$log/total" || exit 1
 	[ "$failed" -eq 0 ] && [ "$skipped" -eq 0 ] && [ "$passed" -gt 0 ]
 	exit
 }
@@ -77,6 +89,7 @@ wanted() {
 	[ "${#tests[@]}" -eq 0 ] || [[ " ${tests[*]} " == *" $1 "* ]]
 }
 
+# fail WHAT TEXT: status 1 if even that is lost.
 fail() {
 	printf 'FAIL\t%s\t%s\n' "$1" "$2" >> "$log/$1.sum"
 }
@@ -101,19 +114,24 @@ wanted_of() {
 	done
 }
 
-# stage NAME PROGRAM...: what the kernel's "make install" makes, to run these.
+# The tests take a quarter of an hour, in which people work: what is tested is
+# what was there at the beginning.
+#
+# stage NAME PROGRAM...: what the kernel's "make install" makes, to run these,
+# and the module for the guest's kernel.
 stage() {
-	local dir=build/stage/$1
+	local dir=build/stage/$1 k
 	shift
 
-	rm -rf "$dir"
-	mkdir -p "$dir"
+	k=$("$qemu/kernel.sh" "${kernel[${dir##*/}]-$main}") || return
+	mkdir "$dir" || return
 	# A test finds the project above its folder, as in the checkout.
-	ln -s ../../../{tools,include,Documentation} "$dir/"
-	rsync -a "$ksft/kselftest" "$ksft/run_kselftest.sh" "$dir/"
-	make -s -C selftests KSFT="$ksft" INSTALL_PATH="$PWD/$dir/chimney" \
-		install
-	printf 'chimney:%s\n' "$@" > "$dir/kselftest-list.txt"
+	ln -s ../../../{tools,include,Documentation} "$dir/" &&
+		rsync -a "$ksft/kselftest" "$ksft/run_kselftest.sh" "$dir/" &&
+		make -s -C selftests KSFT="$ksft" \
+			INSTALL_PATH="$PWD/$dir/chimney" install &&
+		printf 'chimney:%s\n' "$@" > "$dir/kselftest-list.txt" &&
+		cp "$("$qemu/module.sh" "$k")" "$dir/" || return
 	# In a day of virtual time nothing is slow, only stuck; a kernel that
 	# watches itself is slow.
 	if [ -n "${vtime[${dir##*/}]-}" ]; then
@@ -123,14 +141,15 @@ stage() {
 	fi
 }
 
-# guest NAME PROGRAM...: these programs in one boot.
+# guest NAME PROGRAM...: these programs in one boot. Status 1 if what became of
+# them is lost.
 guest() {
 	local name=$1 rc
 	shift
 
-	stage "$name" "$@"
 	KERNEL=${kernel[$name]-$main} VTIME=${vtime[$name]-} \
 		LEAKS=${leaks[$name]-} CPUS=${cpus[$name]-} WARM=1 \
+		MODULE=build/stage/$name/chimney.ko \
 		LOG=$PWD/$log/$name.console TIMEOUT=${TIMEOUT:-3600} \
 		"$qemu/vm.sh" "build/stage/$name/run_kselftest.sh" \
 		2> "$log/$name.err" |
@@ -149,24 +168,33 @@ at_random=(races.sh soak.sh)
 # again NAME: a program that failed runs once more, alone, as the network
 # maintainers' own tests do: on a busy machine it may have had too little of
 # it. Both runs are told. A guest that broke down is not forgiven, nor a program
-# that did not end.
+# that did not end as one does.
 again() {
-	local name=$1 sum=$log/$1.sum prog failed
+	local name=$1 sum=$log/$1.sum prog failed hard
+
+	hard="(^|: )(did not|no plan|planned|numbered|exit=|TIMEOUT)"
 
 	[ -s "$sum" ] || return 0
 	[ ! -e "$log/guest-$name.sum" ] || return 0
 	mapfile -t failed < <(grep -v '^PASS' "$sum" | cut -f 2 | sort -u)
 	for prog in "${failed[@]}"; do
 		[[ " ${at_random[*]} " != *" $prog "* ]] || continue
-		! awk -F '\t' -v p="$prog" '
-			$2 == p && $3 ~ /^(did not end|TIMEOUT)/ { found = 1 }
+		! awk -F '\t' -v p="$prog" -v hard="$hard" '
+			$2 == p && $3 ~ hard { found = 1 }
 			END { exit !found }' "$sum" || continue
 		kernel[$name-again]=${kernel[$name]-$main}
 		vtime[$name-again]=${vtime[$name]-}
 		leaks[$name-again]=${leaks[$name]-}
 		cpus[$name-again]=${cpus[$name]-}
 		echo "Once more, alone: $prog"
-		guest "$name-again" "$prog"
+		rm -rf "build/stage/$name-again"
+		cp -a "build/stage/$name" "build/stage/$name-again" || continue
+		echo "chimney:$prog" \
+			> "build/stage/$name-again/kselftest-list.txt"
+		guest "$name-again" "$prog" < /dev/null &
+		pids=($!)
+		wait "$!" || lost=1
+		pids=()
 		mv "$log/$name-again.sum" "$log/again" || continue
 		if ! grep -q -v '^PASS' "$log/again"; then
 			echo "Unsteady: $prog passed when run alone; before:"
@@ -248,40 +276,51 @@ plan() {
 }
 
 lane() {
-	local name progs
+	local name progs rc=0
 
 	for name; do
 		read -r -d '' -a progs <<< "${programs[$name]-}"
-		[ "${#progs[@]}" -eq 0 ] || guest "$name" "${progs[@]}"
+		[ "${#progs[@]}" -eq 0 ] || guest "$name" "${progs[@]}" || rc=1
 	done
+	return "$rc"
 }
 
 lint() {
 	selftests/lint.sh 2>&1 |
 		"$qemu/ktap.py" --tag static --plain --log "$log/lint.tap" \
 			--sum "$log/static.sum" lint
+	return "${PIPESTATUS[1]}"
 }
 
+# Each lane is a process group, which ends as a whole.
+set -m
 pids=()
-trap 'kill "${pids[@]}" 2> /dev/null' EXIT
+trap 'kill -- "${pids[@]/#/-}" 2> /dev/null' EXIT
 trap 'exit 130' INT TERM HUP
 
 plan || { fail build "lists of tests"; finish; }
 for name in "${tests[@]}"; do
 	[[ " lint ${programs[*]//$'\n'/ } " == *" $name "* ]] ||
-		fail "$name" "no such test here"
+		fail "$name" "no such test here" || lost=1
+done
+for name in "${!programs[@]}"; do
+	read -r -d '' -a progs <<< "${programs[$name]}"
+	[ "${#progs[@]}" -eq 0 ] || stage "$name" "${progs[@]}" ||
+		{ fail build "guest $name"; finish; }
 done
 if wanted lint; then
 	programs[static]=lint
-	lint &
+	lint < /dev/null &
 	pids+=($!)
 fi
 for name in "${lanes[@]}"; do
 	# shellcheck disable=SC2086
-	lane $name &
+	lane $name < /dev/null &
 	pids+=($!)
 done
-wait "${pids[@]}"
+for pid in "${pids[@]}"; do
+	wait "$pid" || lost=1
+done
 pids=()
 for name in "${!programs[@]}"; do
 	[ "$name" = static ] || again "$name"

@@ -45,7 +45,13 @@ markers+='NOHZ tick-stop error|expedited stalls|kmemleak_object'
 # on demand bring about, tells where it was asked, and is fine otherwise.
 complaints() {
 	grep -m 1 -E "$markers" < <(
-		sed -u '/sysctl could not get directory/,/<\/TASK>/d' "$1")
+		sed -u '/sysctl could not get directory/ {
+			:a
+			/<\/TASK>/d
+			/\(\n[^\n]*\)\{60\}/b
+			N
+			ba
+		}' "$1")
 }
 
 shell=
@@ -102,18 +108,22 @@ trap 'exit 130' INT TERM HUP
 
 # What tests run: programs, their libraries, and the links that lead to them.
 hot_files() {
-	local f hot=(awk basename bash bc cat chmod chown cp cut date dd
+	local f staged=()
+	local hot=(awk basename bash bc cat chmod chown cp cut date dd
 		dirname env ethtool find grep head id ip iperf3 jq kill ln ls
 		mkdir mkfifo mktemp mv nc nsenter od printf ps python3 readlink
 		realpath redis-cli redis-server rm sed seq setsid sh sleep
 		socat sort ss stat strace stty sysctl tail tc tcpdump tee
 		test timeout touch tr true uniq unshare wc xargs)
 
+	case $run in
+	build/stage/*) staged=("$top/${run%/*}") ;;
+	esac
 	{
 		for f in "${hot[@]}"; do
 			type -P "$f" || :
 		done
-		find "$top/selftests" "$top/build/stage" "$top/tools" \
+		find "$top/selftests" "$top/tools" "${staged[@]}" \
 			\( -type f -o -type l \) -size -4096k 2> /dev/null || :
 	} > "$job/direct"
 	{
@@ -187,6 +197,7 @@ if [ -n "${CHIMNEY_COVERAGE:-}" ]; then
 fi
 
 cats=()
+SECONDS=0
 if [ -n "$shell" ]; then
 	args+=(-chardev "stdio,id=tty,signal=off"
 	       -device virtconsole,chardev=tty)
@@ -194,10 +205,6 @@ if [ -n "$shell" ]; then
 	"${qemu[@]}" "${args[@]}" || rc=$?
 else
 	mkfifo "$job/out" "$job/err"
-	cat "$job/out" &
-	cats+=($!)
-	cat "$job/err" >&2 &
-	cats+=($!)
 	args+=(-chardev "file,id=out,path=$job/out"
 	       -device virtserialport,chardev=out,name=out
 	       -chardev "file,id=err,path=$job/err"
@@ -205,13 +212,17 @@ else
 	timeout -k 5 "$limit" "${qemu[@]}" "${args[@]}" \
 		< /dev/null 2> "$job/qemu.err" &
 	qemu_pid=$!
+	# Nobody is there any more to hear of it.
+	{ cat "$job/out" || kill "$qemu_pid"; } &
+	cats+=($!)
+	{ cat "$job/err" >&2 || kill "$qemu_pid"; } &
+	cats+=($!)
 	stop_at_complaint "$qemu_pid" &
 	rc=0
 	wait "$qemu_pid" || rc=$?
 	qemu_pid=
-	if [ "$rc" -ne 0 ] && [ ! -s "$console" ]; then
-		kill "${cats[@]}" 2> /dev/null || :
-	fi
+	# They end, also if it did not begin.
+	: <> "$job/out" <> "$job/err"
 	wait "${cats[@]}" || :
 	cat "$job/qemu.err" >&2
 fi
@@ -222,7 +233,9 @@ if [ -s "$job/coverage" ]; then
 fi
 result=$(tail -n 1 "$job/result" 2> /dev/null || :)
 bad=
-if [ "$rc" -eq 124 ] || [ "$rc" -eq 137 ]; then
+# It is 137 as well when something else killed qemu.
+if [ "$rc" -eq 124 ] || { [ "$rc" -eq 137 ] && [ "$SECONDS" -ge "$limit" ]; }
+then
 	bad="stopped after $limit s"
 elif [ "$rc" -ne 0 ]; then
 	bad="qemu failed, status $rc"
