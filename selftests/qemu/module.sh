@@ -23,10 +23,11 @@ esac
 mkdir -p "$dir"
 exec 9> "$dir/.lock"
 flock 9
-rsync -a --delete --exclude='*.o' --exclude='*.ko' --exclude='*.mod' \
+# A file that is put back with its old date is newer than what was built of it.
+rsync -a --no-times --checksum --delete \
+	--exclude='*.o' --exclude='*.ko' --exclude='*.mod' \
 	--exclude='*.mod.c' --exclude='*.gcno' --exclude='.*.cmd' \
-	--exclude=.lock \
-	--exclude='modules.order' --exclude='Module.symvers' \
+	--exclude=.lock --exclude='modules.order' --exclude='Module.symvers' \
 	--include='/Kbuild' --include='/drivers/***' --include='/include/***' \
 	--exclude='*' "$top/" "$dir/"
 if [ ! -d "$k/chroot" ]; then
