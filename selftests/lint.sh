@@ -87,7 +87,7 @@ build_w1() {
 		cat "$dir/build.txt"
 		return 1
 	fi
-	! grep -E 'warning:|error:' "$dir/build.txt"
+	! grep -iE 'warning:|error:' "$dir/build.txt"
 }
 
 kernel_doc() {
@@ -142,8 +142,8 @@ selftest_lists() {
 		case $name in lib.sh | lint.sh) continue ;; esac
 		# Part of another program, not one by itself.
 		if [[ $name == *.c ]] &&
-		   sed ':a; /\\$/N; s/\\\n//; ta' selftests/Makefile |
-			grep -qE "^\\\$\\(OUTPUT\\)/.*:.*\s$name"; then
+		   grep -qE "^\\\$\\(OUTPUT\\)/.*:.*\s$name" < <(
+			sed ':a; /\\$/N; s/\\\n//; ta' selftests/Makefile); then
 			continue
 		fi
 		listed "${name%.c}" || bad=1

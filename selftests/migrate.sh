@@ -65,7 +65,7 @@ half_closed() {
 
 # backs_off N: a connection of the host has doubled its timeout N times.
 backs_off() {
-	inh ss -Htni | grep -q "backoff:[$1-9]"
+	grep -q "backoff:[$1-9]" < <(inh ss -Htni)
 }
 
 # Also while it backs off, and while it recovers from that. An outage is an RTT
