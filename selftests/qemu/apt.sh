@@ -19,7 +19,17 @@ apt_mirror() {
 		urls=$(apt_urls)
 	fi
 	[ -n "$urls" ] || return 1
-	echo "${urls%%$'\n'*}"
+	urls=${urls%%$'\n'*}
+	# A list of mirrors is understood by apt alone.
+	case $urls in
+	mirror+file:*)
+		urls=${urls#mirror+file:}
+		grep -m 1 -oE '^(https?|ftp|file):[^[:space:]]+' "${urls%/}"
+		;;
+	*)
+		echo "$urls"
+		;;
+	esac
 }
 
 # apt_suite MIRROR SUITE FOLDER: sets "apt" to options that give an apt command
