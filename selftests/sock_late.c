@@ -335,6 +335,12 @@ TEST_F(late, update_of_what_has_left)
 	EXPECT_TRUE(echoes(self->p.sk, self->p.peer));
 }
 
+/* Of what the NIC does not do; the upload is left to another thread. */
+static ssize_t call_zerocopy(struct call *c)
+{
+	return set_int(c->fd, SOL_SOCKET, SO_ZEROCOPY, 1);
+}
+
 /* What it sends goes to the host then: the NIC knows no IP options. */
 static int peer_sends_options(const struct pair *p, int kind, bool on)
 {
@@ -347,13 +353,13 @@ static int peer_sends_options(const struct pair *p, int kind, bool on)
 			  on ? sizeof(nop) : 0);
 }
 
-/* Is there a segment that waits for the lock? This does not. */
-static bool backlogged(int fd)
+/* Memory of segments that wait for the lock. This does not. */
+static __u32 backlog(int fd)
 {
 	__u32 mem[SK_MEMINFO_VARS] = {};
 	socklen_t len = sizeof(mem);
 
-	return !getsockopt(fd, SOL_SOCKET, SO_MEMINFO, mem, &len) &&
+	return getsockopt(fd, SOL_SOCKET, SO_MEMINFO, mem, &len) ? 0 :
 	       mem[SK_MEMINFO_BACKLOG];
 }
 
@@ -375,7 +381,7 @@ TEST_F(late, forwarded)
 	ASSERT_TRUE(until(faulted(self->uffd)));
 	ASSERT_EQ(0, peer_sends_options(&self->p, variant->kind, true));
 	ASSERT_EQ(10, send(self->p.peer, "0123456789", 10, 0));
-	ASSERT_TRUE(until(backlogged(self->p.sk)));
+	ASSERT_TRUE(until(backlog(self->p.sk)));
 	/* Without the lock the host would not take any more of these. */
 	ASSERT_EQ(0, peer_sends_options(&self->p, variant->kind, false));
 	ASSERT_TRUE(page_comes(self, self->page));
@@ -387,6 +393,76 @@ TEST_F(late, forwarded)
 	EXPECT_TRUE(echoes(self->p.sk, self->p.peer));
 	ASSERT_EQ(0, chim_nl_get(&self->nl, &self->p.tuple, &conn));
 	EXPECT_EQ(CHIMNEY_PLACE_NIC, conn.conn[CHIMNEY_A_CONN_PLACE]);
+}
+
+/* Without them two segments are alike but for what they carry. */
+static bool timestamps(bool on)
+{
+	return !run("sysctl -qw net.ipv4.tcp_timestamps=%d", on);
+}
+
+/* To one that is being called the upload has to wait, if it has not come first:
+ * then 0, below that what else is wrong.
+ */
+static int upload_waits(struct _test_data_late *self, int kind,
+			struct call *late)
+{
+	char *page = self->page + getpagesize();
+	struct call hold, option;
+	struct chim_nl_dev dev;
+
+	pair_close(&self->p);
+	if (madvise(self->page, 2 * getpagesize(), MADV_DONTNEED) ||
+	    !timestamps(false) || pair_open(&self->p, kind) ||
+	    !timestamps(true) ||
+	    chim_nl_offload(&self->nl, &self->p.tuple, NULL))
+		return -1;
+	if (call_start(&hold, call_send, self->p.sk, self->page, 10, 0) ||
+	    !until(faulted(self->uffd)) ||
+	    call_start(&option, call_zerocopy, self->p.sk, NULL, 0, 0) ||
+	    !until(call_locked_out(&option)) ||
+	    call_start(late, call_send, self->p.sk, page, 10, 0) ||
+	    !until(call_locked_out(late)))
+		return -2;
+	if (!page_comes(self, self->page) || call_end(&hold) != 10 ||
+	    call_end(&option) || !until(faulted(self->uffd)) ||
+	    chim_nl_dev(&self->nl, net_ifindex, &dev))
+		return -3;
+	if (dev.dev[CHIMNEY_A_DEV_CONNS])
+		return 1;
+	return page_comes(self, page) && call_end(late) == 10 ? 0 : -4;
+}
+
+/* Two segments that the backlog makes one of are held back for the host: to it
+ * that one is as long as the first, but has the FIN of the second.
+ */
+TEST_F(late, merged_and_held)
+{
+	char *page = self->page + getpagesize(), buf[20];
+	struct call late;
+	__u32 first;
+	int rc, i;
+
+	for (i = 0; i < 100; i++) {
+		rc = upload_waits(self, variant->kind, &late);
+		if (rc)
+			break;
+	}
+	ASSERT_EQ(1, rc);
+	ASSERT_EQ(0, peer_sends_options(&self->p, variant->kind, true));
+	ASSERT_EQ(10, send(self->p.peer, "0123456789", 10, 0));
+	ASSERT_TRUE(until(backlog(self->p.sk)));
+	first = backlog(self->p.sk);
+	ASSERT_EQ(10, send(self->p.peer, "abcdefghij", 10, MSG_MORE));
+	ASSERT_EQ(0, shutdown(self->p.peer, SHUT_WR));
+	ASSERT_TRUE(until(backlog(self->p.sk) > first));
+	ASSERT_TRUE(page_comes(self, page));
+	ASSERT_EQ(10, call_end(&late));
+	/* If they are dropped they come again. */
+	ASSERT_TRUE(recv_all(self->p.sk, buf, 20));
+	EXPECT_EQ(0, memcmp(buf, "0123456789abcdefghij", 20));
+	EXPECT_EQ(0, recv(self->p.sk, buf, 1, 0));
+	ASSERT_TRUE(recv_all(self->p.peer, buf, 20));
 }
 
 /* A call keeps the file open: while one has the lock, no other closes the

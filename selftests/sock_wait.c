@@ -236,6 +236,54 @@ TEST_F(sock, small_segments_while_nobody_reads)
 	close(tap);
 }
 
+/* What all sockets may have together, in pages: the first network namespace
+ * has the say.
+ */
+static bool socket_memory(const char *limits)
+{
+	return !run("nsenter -t 1 -n sysctl -qw net.ipv4.tcp_mem='%s'", limits);
+}
+
+static bool socket_memory_is(char *limits, size_t len)
+{
+	FILE *f = popen("nsenter -t 1 -n sysctl -n net.ipv4.tcp_mem", "r");
+	bool ok = f && fgets(limits, len, f);
+
+	if (f)
+		pclose(f);
+	limits[strcspn(limits, "\n")] = 0;
+	return ok;
+}
+
+/* SEC-8: what there is no memory left for is not acknowledged, and comes again
+ * when something has been read.
+ */
+TEST_F(sock, no_memory_for_sockets)
+{
+	long dropped = net_counter("rx_no_room");
+	char tcp_mem[64] = "";
+	int total = 0, i;
+
+	if (variant->mode != OFFLOADED)
+		return;
+	ASSERT_LE(0, dropped);
+	ASSERT_TRUE(socket_memory_is(tcp_mem, sizeof(tcp_mem)));
+	ASSERT_TRUE(socket_memory("1 1 1"));
+	for (i = 0; i < 20 && net_counter("rx_no_room") == dropped; i++) {
+		fill(data, 1000, total);
+		if (send(self->peer, data, 1000, 0) != 1000)
+			break;
+		total += 1000;
+		until(queued(self->sk, SIOCINQ) == total ||
+		      net_counter("rx_no_room") > dropped);
+	}
+	EXPECT_LT(dropped, net_counter("rx_no_room"));
+	ASSERT_TRUE(socket_memory(tcp_mem));
+	EXPECT_TRUE(receives(self->sk, total));
+	EXPECT_TRUE(echoes(self->sk, self->peer));
+	EXPECT_STAYED();
+}
+
 TEST_F(sock, notsent_lowat)
 {
 	ssize_t full, more;

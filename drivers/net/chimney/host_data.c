@@ -170,6 +170,16 @@ void chim_data_grow_rcvbuf(struct sock *sk)
 		WRITE_ONCE(sk->sk_rcvbuf, min(used, most));
 }
 
+/* It is acknowledged, so it is taken, come what may: what there is no room for
+ * is owed until it is read, and is asked for again.
+ */
+static void chim_ask_room(struct sock *sk, int size)
+{
+	size -= sk->sk_forward_alloc;
+	if (size > 0)
+		__sk_mem_schedule(sk, size, SK_MEM_RECV);
+}
+
 static void chim_queue_data(struct sock *sk, struct sk_buff *skb)
 {
 	struct sk_buff *tail = skb_peek_tail(&sk->sk_receive_queue);
@@ -181,11 +191,7 @@ static void chim_queue_data(struct sock *sk, struct sk_buff *skb)
 	if (skb->len)
 		tp->data_segs_in += max_t(u16, 1, skb_shinfo(skb)->gso_segs);
 	WRITE_ONCE(tp->rcv_nxt, TCP_SKB_CB(skb)->end_seq);
-	/* It is acknowledged, so it is taken, come what may: what there is no
-	 * room for is owed until it is read.
-	 */
-	if (sk->sk_forward_alloc < (int)skb->truesize)
-		__sk_mem_schedule(sk, skb->truesize, SK_MEM_RECV);
+	chim_ask_room(sk, skb->truesize);
 	if (tail && TCP_SKB_CB(tail)->end_seq == TCP_SKB_CB(skb)->seq &&
 	    !TCP_SKB_CB(skb)->has_rxtstamp && skb->len &&
 	    skb_try_coalesce(tail, skb, &stolen, &delta)) {
@@ -197,6 +203,7 @@ static void chim_queue_data(struct sock *sk, struct sk_buff *skb)
 		return;
 	}
 	skb = chim_spacious(sk, skb);
+	chim_ask_room(sk, skb->truesize);
 	skb_set_owner_r(skb, sk);
 	__skb_queue_tail(&sk->sk_receive_queue, skb);
 }

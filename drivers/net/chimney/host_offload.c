@@ -200,7 +200,20 @@ static int chim_reserve(struct chim_dev *cd, struct chim_conn *conn,
 	return 0;
 }
 
-/* Segments the NIC held back take the slow path now [URG-2]. */
+/* The backlog has put another one behind it, data and FIN, but its length is
+ * still its own. skb->data at the IP header.
+ */
+static bool chim_is_merged(const struct sk_buff *skb)
+{
+	if (skb->protocol == htons(ETH_P_IP))
+		return skb->len > ntohs(ip_hdr(skb)->tot_len);
+	return skb->len > ntohs(ipv6_hdr(skb)->payload_len) +
+			  sizeof(struct ipv6hdr);
+}
+
+/* Segments the NIC held back take the slow path now [URG-2]. Of two in one the
+ * second would be cut off and its FIN believed; nobody has acknowledged them.
+ */
 static void chim_pass_up(struct chim_dev *cd, struct sk_buff_head *held)
 {
 	struct sk_buff *skb;
@@ -210,6 +223,10 @@ static void chim_pass_up(struct chim_dev *cd, struct sk_buff_head *held)
 
 		__skb_push(skb, len);
 		skb_postpush_rcsum(skb, skb->data, len);
+		if (chim_is_merged(skb)) {
+			kfree_skb(skb);
+			continue;
+		}
 		skb->dev = cd->dev;
 		netif_rx(skb);
 	}
@@ -650,11 +667,14 @@ static void chim_indicate(struct chim_conn *conn)
 static bool chim_rcv_room(struct chim_conn *conn, u32 waiting)
 {
 	const struct sock *sk = conn->sk;
+	u32 used = atomic_read(&sk->sk_rmem_alloc);
 	u32 buf = READ_ONCE(sk->sk_rcvbuf);
 
+	/* Nothing more on credit before what was taken so is read [SEC-8]. */
+	if (used && READ_ONCE(sk->sk_forward_alloc) < 0)
+		return false;
 	/* While a call owns the socket it is as with the host's backlog. */
-	return atomic_read(&sk->sk_rmem_alloc) <= buf &&
-	       waiting <= buf + READ_ONCE(sk->sk_sndbuf);
+	return used <= buf && waiting <= buf + READ_ONCE(sk->sk_sndbuf);
 }
 
 const struct chim_host_ops chim_host_ops = {
