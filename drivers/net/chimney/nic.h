@@ -81,6 +81,7 @@ struct nic_scoreboard {
  * @board: what the peer has SACKed
  * @ooo: segments received out of order, by sequence number; may overlap
  * @ooo_segs: segments in @ooo
+ * @ooo_mem: their memory, bytes
  * @n_sacks: blocks in @sacks
  * @sacks: blocks of @ooo to report, the one that changed last comes first
  *	(RFC 2018 4); those that do not fit are forgotten
@@ -92,6 +93,7 @@ struct nic_disorder {
 	struct nic_scoreboard board;
 	struct rb_root ooo;
 	u32 ooo_segs;
+	u32 ooo_mem;
 	u32 n_sacks;
 	struct nic_range sacks[NIC_SACK_BLOCKS];
 	struct nic_range dsack;

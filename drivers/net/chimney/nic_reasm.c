@@ -81,6 +81,19 @@ bool chim_nic_ooo_any(const struct nic_conn *c)
 	return c->disorder && !RB_EMPTY_ROOT(&c->disorder->ooo);
 }
 
+static void nic_ooo_count(struct nic_disorder *d, const struct sk_buff *skb)
+{
+	d->ooo_segs++;
+	d->ooo_mem += skb->truesize;
+}
+
+static void nic_ooo_erase(struct nic_disorder *d, struct sk_buff *skb)
+{
+	rb_erase(&skb->rbnode, &d->ooo);
+	d->ooo_segs--;
+	d->ooo_mem -= skb->truesize;
+}
+
 static void nic_purge_tree(struct rb_root *root)
 {
 	struct rb_node *p;
@@ -114,7 +127,7 @@ void chim_nic_ooo_load(struct nic_conn *c, struct rb_root *ooo)
 		struct sk_buff *skb = rb_to_skb(p);
 
 		skb_orphan(skb);
-		d->ooo_segs++;
+		nic_ooo_count(d, skb);
 		nic_sack_front(d, TCP_SKB_CB(skb)->seq,
 			       TCP_SKB_CB(skb)->end_seq);
 	}
@@ -130,6 +143,7 @@ void chim_nic_ooo_purge(struct nic_conn *c)
 		return;
 	nic_purge_tree(&c->disorder->ooo);
 	c->disorder->ooo_segs = 0;
+	c->disorder->ooo_mem = 0;
 	c->disorder->n_sacks = 0;
 }
 
@@ -145,8 +159,7 @@ static void nic_drop_covered(struct nic_conn *c, struct sk_buff *skb)
 		if (nic_after(cb->end_seq, TCP_SKB_CB(skb)->end_seq))
 			return;
 		chim_nic_dsack(c, cb->seq, cb->end_seq);
-		rb_erase(p, &d->ooo);
-		d->ooo_segs--;
+		nic_ooo_erase(d, rb_to_skb(p));
 		kfree_skb(rb_to_skb(p));
 	}
 }
@@ -167,7 +180,9 @@ void chim_nic_ooo_add(struct nic_conn *c, struct sk_buff *skb)
 	struct rb_node **p, *parent = NULL;
 
 	chim_count(c->key.cd, CHIM_CNT_OOO_SEGS);
-	if (!d || d->ooo_segs >= NIC_OOO_MAX)
+	if (!d || d->ooo_segs >= NIC_OOO_MAX ||
+	    !chim_host_ops.rcv_room(c->host,
+				    c->rx_mem + d->ooo_mem + skb->truesize))
 		goto drop;
 	p = &d->ooo.rb_node;
 	while (*p) {
@@ -186,7 +201,7 @@ void chim_nic_ooo_add(struct nic_conn *c, struct sk_buff *skb)
 	}
 	rb_link_node(&skb->rbnode, parent, p);
 	rb_insert_color(&skb->rbnode, &d->ooo);
-	d->ooo_segs++;
+	nic_ooo_count(d, skb);
 	nic_sack_front(d, new->seq, new->end_seq);
 	nic_drop_covered(c, skb);
 	return;
@@ -226,12 +241,11 @@ struct sk_buff *chim_nic_ooo_next(struct nic_conn *c)
 		skb = rb_to_skb(p);
 		if (nic_after(TCP_SKB_CB(skb)->seq, c->rcv_nxt))
 			break;
-		rb_erase(p, &d->ooo);
+		nic_ooo_erase(d, skb);
 		RB_CLEAR_NODE(&skb->rbnode);
 		skb->next = NULL; /* the node shared their place */
 		skb->prev = NULL;
 		skb->dev = NULL;
-		d->ooo_segs--;
 		if (nic_after(TCP_SKB_CB(skb)->end_seq, c->rcv_nxt) &&
 		    chim_nic_trim_head(skb, c->rcv_nxt - TCP_SKB_CB(skb)->seq))
 			return skb;

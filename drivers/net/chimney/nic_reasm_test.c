@@ -276,6 +276,42 @@ static void queue_reports_duplicates(struct kunit *test)
 	expect_block(test, 0, min(p->from, 100U), max(p->to, 300U));
 }
 
+/* SEC-8: also few but large ones have an end, and what is gone is free. */
+static void memory_is_limited(struct kunit *test)
+{
+	struct nic_test *t = test->priv;
+	struct nic_disorder *d = disorder(test);
+	u32 i, had, room = 40000;
+
+	t->sk.sk_rcvbuf = room;
+	for (i = 1; i <= 100; i++)
+		add(test, 1000 + i, 5000 + i);
+	had = d->ooo_mem;
+	KUNIT_EXPECT_GT(test, d->ooo_segs, 2);
+	KUNIT_EXPECT_GT(test, had, room / 2);
+	KUNIT_EXPECT_LE(test, had, room);
+	/* Other data that waits takes its share. */
+	t->c.rx_mem = room;
+	add(test, 20000, 20001);
+	KUNIT_EXPECT_EQ(test, d->ooo_mem, had);
+	t->c.rx_mem = 0;
+
+	add(test, 1000, 9000); /* covers them all, if there is room */
+	KUNIT_EXPECT_EQ(test, d->ooo_mem, had);
+	t->sk.sk_rcvbuf = 2 * room;
+	add(test, 1000, 9000);
+	KUNIT_EXPECT_EQ(test, d->ooo_segs, 1);
+	KUNIT_EXPECT_GE(test, d->ooo_mem, 8000);
+	KUNIT_EXPECT_LT(test, d->ooo_mem, had);
+	t->c.rcv_nxt = AT(1000);
+	expect_next(test, 1000, 9000);
+	KUNIT_EXPECT_EQ(test, d->ooo_mem, 0);
+	add(test, 9100, 9200);
+	KUNIT_EXPECT_GT(test, d->ooo_mem, 0);
+	chim_nic_ooo_purge(&t->c);
+	KUNIT_EXPECT_EQ(test, d->ooo_mem, 0);
+}
+
 static void queue_is_limited(struct kunit *test)
 {
 	struct nic_disorder *d = disorder(test);
@@ -389,6 +425,7 @@ static struct kunit_case nic_reasm_cases[] = {
 	KUNIT_CASE(queue_cuts_overlaps),
 	KUNIT_CASE(queue_drops_what_is_old),
 	KUNIT_CASE_PARAM(queue_reports_duplicates, again_gen_params),
+	KUNIT_CASE(memory_is_limited),
 	KUNIT_CASE(queue_is_limited),
 	KUNIT_CASE(queue_is_taken_over),
 	KUNIT_CASE(head_is_trimmed),
