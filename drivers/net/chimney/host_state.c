@@ -552,6 +552,12 @@ static void chim_restore_congestion(struct sock *sk,
 	if ((d->in_recovery || d->rtx_count) && tp->packets_out)
 		state = before(d->snd_nxt, d->snd_max) || d->rtx_count ?
 			TCP_CA_Loss : TCP_CA_Recovery;
+	/* What the module knew is of before the offload: CUBIC would count the
+	 * time since then as spent without loss (RFC 9438 4.2). It may change
+	 * the window and the threshold here.
+	 */
+	if (icsk->icsk_ca_ops->set_state)
+		icsk->icsk_ca_ops->set_state(sk, TCP_CA_Loss);
 	tcp_snd_cwnd_set(tp, clamp_t(u32, DIV_ROUND_UP(d->cwnd, mss), 1,
 				     tp->snd_cwnd_clamp));
 	tp->snd_ssthresh = d->ssthresh >= INT_MAX ? TCP_INFINITE_SSTHRESH :

@@ -652,6 +652,40 @@ static void congestion_is_restored(struct kunit *test)
 	inet_csk(sk)->icsk_ca_state = TCP_CA_Open;
 }
 
+static u32 ca_states; /* a decimal digit for each that was told */
+
+static void ca_is_told(struct sock *sk, u8 state)
+{
+	ca_states = ca_states * 10 + state;
+	tcp_sk(sk)->snd_ssthresh = 77;
+	tcp_snd_cwnd_set(tcp_sk(sk), 88);
+}
+
+static const struct tcp_congestion_ops told = { .set_state = ca_is_told };
+
+/* RFC 9438 4.2: CUBIC's epoch does not go on; what it does to the window then
+ * does not count.
+ */
+static void congestion_begins_anew(struct kunit *test)
+{
+	struct sock *sk = sock_of(test);
+	struct inet_connection_sock *icsk = inet_csk(sk);
+	const struct tcp_congestion_ops *ops = icsk->icsk_ca_ops;
+	const struct chim_delegated d = {
+		.snd_una = SND(0),
+		.snd_nxt = SND(0),
+		.snd_max = SND(0),
+		.cwnd = 10000,
+		.ssthresh = 20000,
+	};
+
+	ca_states = 9;
+	icsk->icsk_ca_ops = &told;
+	chim_restore_congestion(sk, &d);
+	icsk->icsk_ca_ops = ops;
+	KUNIT_EXPECT_EQ(test, ca_states, 900 + 10 * TCP_CA_Loss + TCP_CA_Open);
+}
+
 /* ---- the send queue ----------------------------------------------- */
 
 static u8 byte_at(u32 seq)
@@ -1173,6 +1207,7 @@ static struct kunit_case host_state_cases[] = {
 	KUNIT_CASE_PARAM(rtx_is_restored, rtx_restore_gen_params),
 	KUNIT_CASE(rtx_total_is_restored),
 	KUNIT_CASE_PARAM(congestion_is_restored, cc_gen_params),
+	KUNIT_CASE(congestion_begins_anew),
 	KUNIT_CASE(queue_is_cut),
 	KUNIT_CASE(queue_gives_back_what_was_not_sent),
 	KUNIT_CASE(queue_gives_back_nothing_or_all),
