@@ -233,6 +233,30 @@ dies_unnoticed() {
 	nic_has 0
 }
 
+# It dies while a program sends, which then waits for an answer.
+dies_while_sending() {
+	topo_pair
+	inp socat -u TCP-LISTEN:5001 OPEN:/dev/null &
+	defer kill_wait "$!"
+	slowwait 10 listens
+	mkfifo "$ktap_tmp/go"
+	inh python3 - "$ktap_tmp/go" <<- 'EOF' &
+		import select, socket, sys
+		s = socket.create_connection(("192.0.2.2", 5001))
+		poll = select.poll()
+		poll.register(s, select.POLLIN)
+		open(sys.argv[1]).read()
+		s.send(b"x")
+		sys.exit(not poll.poll(20000))
+	EOF
+	host_pid=$!
+	slowwait 10 offload_one
+	fault die 1
+	echo go > "$ktap_tmp/go"
+	wait "$host_pid"
+	nic_has 0
+}
+
 run "knobs follow the device" knobs_follow
 run "NIC refuses" refuses
 run "no room for a connection" no_room
@@ -244,5 +268,6 @@ run "NIC stalls and comes back" stalls :
 run "NIC stalls and everything is uploaded" stalls_and_uploads
 run "NIC dies" dies
 run "NIC has died, nobody knows" dies_unnoticed
+run "NIC dies while a program sends" dies_while_sending
 
 finish

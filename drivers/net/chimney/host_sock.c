@@ -276,6 +276,10 @@ void chim_sock_sync(struct sock *sk, struct chim_conn *conn, bool call)
 		chim_nic_ops.push(conn->nic, flush);
 		chim_nic_ops.fetch(conn->nic, &ind);
 		chim_data_apply(sk, conn, &ind);
+		if (ind.reason) {
+			chim_host_request_upload(conn, ind.reason);
+			return;
+		}
 	}
 	if (call)
 		chim_nic_ops.credit(conn->nic, chim_data_rcv_edge(sk));
