@@ -33,6 +33,8 @@ static const __u64 found[] = {
 	0x3e7287170016ad24,	/* and a signed segment */
 	0x247a8617fcc49495,	/* an old timestamp hidden, an old ACK not */
 	0x7ae9305fd2553a99,	/* data with an old ACK, predicted or not */
+	0x1b40cbee7093de55,	/* a byte was urgent long before */
+	0x1b024fe27e56d069,	/* a clock that gets to 0 */
 };
 
 int wire = -1;

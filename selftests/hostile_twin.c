@@ -628,10 +628,8 @@ static bool answered(const struct twin *t)
 	       tcp_state_of(t->fd) == TCP_CLOSE;
 }
 
-/* The two went different ways: was the NIC's one that is open to it? A byte
- * that is urgent is not in the stream.
- */
-static bool sound(const struct verdict *was, int e, bool urgent)
+/* The two went different ways: was the NIC's one that is open to it? */
+static bool sound(const struct verdict *was, int e)
 {
 	struct twin *t = &twin[NIC];
 	struct verdict v = {};
@@ -660,7 +658,7 @@ static bool sound(const struct verdict *was, int e, bool urgent)
 		same &= told("bytes", was->n_got, v.n_got);
 		same &= told("not acknowledged", was->unacked, v.unacked);
 	}
-	if (v.state != TCP_CLOSE && !urgent)
+	if (v.state != TCP_CLOSE)
 		same &= whole(t, &v);
 	return same;
 }
@@ -685,10 +683,14 @@ static bool step(const struct seg *s)
 
 	e = excuse_probe(e);
 	same_ts &= !ack_is_old(s, &twin[PLAIN].f);
-	shifted |= s->doff;
+	/* A byte that is urgent is not in the stream, now or later. */
+	shifted |= s->doff || s->flags & URG;
 	if (e & FATAL)
 		see(&twin[NIC], &was);
 	clock_ms += any(&dice) % 3;
+	/* Linux takes it for no timestamp at all, also later. */
+	if (s->ts && !(clock_ms + s->tsval))
+		clock_ms++;
 	for (i = PLAIN; i <= NIC; i++) {
 		twin[i].f.tsval = clock_ms;
 		twin[i].acks = 0;
@@ -702,8 +704,7 @@ static bool step(const struct seg *s)
 	if (e & (FATAL | LAST)) {
 		excused[e & EXCUSE]++;
 		n_segs = -n_segs;
-		return e & FATAL ? sound(&was, e, s->flags & URG) :
-				   agree_soon(false);
+		return e & FATAL ? sound(&was, e) : agree_soon(false);
 	}
 	answers = !e;
 	if (twin[0].data || twin[1].data) {
