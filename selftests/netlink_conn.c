@@ -6,6 +6,7 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <limits.h>
 #include <linux/genetlink.h>
 #include <netinet/tcp.h>
 #include <string.h>
@@ -226,8 +227,8 @@ TEST_F(conn, update_each)
 		{ CHIMNEY_A_CACHED_INITIAL_RCV_WND, { 1 << 16, 5000, 99999 } },
 		{ CHIMNEY_A_CACHED_RCV_INDICATION_SIZE, { 0, ~0, 512 } },
 		{ CHIMNEY_A_CACHED_KA_PROBE_COUNT, { 1, 127, 5 } },
-		{ CHIMNEY_A_CACHED_KA_TIMEOUT, { 1, 0xfffffffe, 9000 } },
-		{ CHIMNEY_A_CACHED_KA_INTERVAL, { 1, 0xfffffffe, 1000 } },
+		{ CHIMNEY_A_CACHED_KA_TIMEOUT, { 1, INT_MAX - 1, 9000 } },
+		{ CHIMNEY_A_CACHED_KA_INTERVAL, { 1, INT_MAX - 1, 1000 } },
 		{ CHIMNEY_A_CACHED_MAX_RT, { 0, 0xffffffff, 60000 } },
 		{ CHIMNEY_A_CACHED_TTL_OR_HOP_LIMIT, { 1, 255, 64 } },
 		{ CHIMNEY_A_CACHED_TOS_OR_TRAFFIC_CLASS, { 0, 0xfc, 0x10 } },

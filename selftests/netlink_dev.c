@@ -4,11 +4,14 @@
  * its words and the attribute it blames, who may do what, namespaces, and
  * notifications. Each test runs in network namespaces of its own.
  */
+#include <arpa/inet.h>
 #include <errno.h>
+#include <limits.h>
 #include <linux/genetlink.h>
 #include <net/if.h>
 #include <sched.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
 #include "harness.h"
 #include "netlink_lib.h"
@@ -150,7 +153,7 @@ TEST_F(dev, set)
 		{ CHIMNEY_A_DEV_DELAYED_ACK, { 1, 499, 40, 41 } },
 		{ CHIMNEY_A_DEV_MAX_RETRANSMISSIONS, { 1, 255, 15, 7 } },
 		{ CHIMNEY_A_DEV_DUPACK_THRESHOLD, { 1, 255, 3, 4 } },
-		{ CHIMNEY_A_DEV_FIN_WAIT2, { 1, 0xfffffffe, 0, 60000 } },
+		{ CHIMNEY_A_DEV_FIN_WAIT2, { 1, INT_MAX - 1, 0, 60000 } },
 	};
 	static const __u32 hz[] = { 10, 100, 1000 };
 	struct env *e = &self->e;
@@ -254,7 +257,7 @@ TEST_F(dev, set_refused)
 	put_u32(nlh, CHIMNEY_A_DEV_HZ, 10);
 	REFUSED(nlh, ERANGE, "delayed ACK must be below 500 ms", attr);
 	nlh = dev_req(e, CHIMNEY_CMD_DEV_SET);
-	attr = put_u32(nlh, CHIMNEY_A_DEV_FIN_WAIT2, 42949673);
+	attr = put_u32(nlh, CHIMNEY_A_DEV_FIN_WAIT2, INT_MAX / 100 + 1);
 	put_u32(nlh, CHIMNEY_A_DEV_HZ, 10);
 	REFUSED(nlh, ERANGE, "time is too long", attr);
 
@@ -370,6 +373,43 @@ TEST_F(dev, unprivileged)
 	EXPECT_EQ(0, param(e, CHIMNEY_A_DEV_PAUSED));
 }
 
+static int offload_with_window(struct env *e, int sk, __u32 wnd)
+{
+	struct nlmsghdr *nlh = req(e, CHIMNEY_CMD_CONN_OFFLOAD);
+	struct nlattr *nest;
+
+	put_u32(nlh, CHIMNEY_A_CONN_FD, sk);
+	nest = mnl_attr_nest_start(nlh, CHIMNEY_A_CONN_CACHED);
+	put_u32(nlh, CHIMNEY_A_CACHED_INITIAL_RCV_WND, wnd);
+	mnl_attr_nest_end(nlh, nest);
+	return ask(e, nlh);
+}
+
+/* How much memory it pins is not its to decide, as with SO_RCVBUFFORCE. The
+ * connection is of no device of ours; what comes first is looked at first.
+ */
+static void wide_window(struct env *e)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET };
+	struct ifreq lo = { .ifr_name = "lo", .ifr_flags = IFF_UP };
+	int most, ear = socket(AF_INET, SOCK_STREAM, 0);
+	int sk = socket(AF_INET, SOCK_STREAM, 0);
+	socklen_t len = sizeof(at);
+
+	at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	CHILD(!ioctl(sk, SIOCSIFFLAGS, &lo));
+	CHILD(!bind(ear, (void *)&at, len) && !listen(ear, 1));
+	CHILD(!getsockname(ear, (void *)&at, &len));
+	CHILD(!connect(sk, (void *)&at, len));
+	CHILD(!set_int(ear, SOL_SOCKET, SO_RCVBUF, INT_MAX / 2));
+	most = get_int(ear, SOL_SOCKET, SO_RCVBUF) / 2;
+	CHILD(offload_with_window(e, sk, most + 1) == -EPERM);
+	CHILD(!strcmp(e->nl.msg, "chimney: more than net.core.rmem_max"));
+	CHILD(offload_with_window(e, sk, most) == -ENETUNREACH);
+	close(sk);
+	close(ear);
+}
+
 /* Root of a user namespace is administrator of its network namespaces only. */
 static void dev_in_userns(struct env *e)
 {
@@ -386,6 +426,7 @@ static void dev_in_userns(struct env *e)
 	CHILD(dev_cmd(e, CHIMNEY_CMD_DEV_PAUSE) == -ENODEV);
 	CHILD(conn_cmd(e, CHIMNEY_CMD_CONN_TERMINATE, 1) == -ENOENT);
 	CHILD(!chim_nl_listen(&ear));
+	wide_window(e);
 }
 
 TEST_F(dev, user_namespace)

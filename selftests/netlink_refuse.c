@@ -6,6 +6,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <string.h>
 
 #include "netlink_conn.h"
@@ -313,6 +314,18 @@ TEST_F(conn, cached_refused)
 		{ CHIMNEY_A_CACHED_MAX + 1, 1, EINVAL, "" },
 	};
 	static const struct {
+		__u32 hz;
+		__u16 type;
+		__u32 ticks;
+	} times[] = {
+		{ 1000, CHIMNEY_A_CACHED_KA_TIMEOUT, INT_MAX },
+		{ 1000, CHIMNEY_A_CACHED_KA_INTERVAL, INT_MAX },
+		{ 1000, CHIMNEY_A_CACHED_MAX_RT, INT_MAX },
+		{ 10, CHIMNEY_A_CACHED_KA_TIMEOUT, INT_MAX / 100 + 1 },
+		{ 10, CHIMNEY_A_CACHED_KA_INTERVAL, 42949673 },
+		{ 10, CHIMNEY_A_CACHED_MAX_RT, 42949673 },
+	};
+	static const struct {
 		__u32 value;
 		__u32 selector;
 	} flags[] = {
@@ -384,14 +397,14 @@ TEST_F(conn, cached_refused)
 		mnl_attr_nest_end(nlh, nest);
 		REFUSED(nlh, EINVAL, "nothing to change", nest);
 
-		/* Too long in another unit */
-		ASSERT_EQ(0, set_param(e, CHIMNEY_A_DEV_HZ, 10));
-		for (i = CHIMNEY_A_CACHED_KA_TIMEOUT;
-		     i <= CHIMNEY_A_CACHED_MAX_RT; i++) {
+		/* Longer than a socket can keep, in each unit */
+		for (i = 0; i < ARRAY_SIZE(times); i++) {
+			ASSERT_EQ(0, set_param(e, CHIMNEY_A_DEV_HZ,
+					       times[i].hz));
 			nlh = req(e, cmd);
 			put_u32(nlh, key, val);
 			nest = mnl_attr_nest_start(nlh, CHIMNEY_A_CONN_CACHED);
-			attr = put_u32(nlh, i, 42949673);
+			attr = put_u32(nlh, times[i].type, times[i].ticks);
 			mnl_attr_nest_end(nlh, nest);
 			REFUSED(nlh, ERANGE, "time is too long", attr);
 		}

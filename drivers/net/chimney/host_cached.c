@@ -102,6 +102,12 @@ static void chim_set_rcv_wnd(struct sock *sk, u32 wnd)
 	tcp_sk(sk)->window_clamp = wnd;
 }
 
+/* The last two bits are congestion control's (RFC 3168 5), as with IP_TOS. */
+static u8 chim_tos(u8 old, u8 new)
+{
+	return (old & INET_ECN_MASK) | (new & ~INET_ECN_MASK);
+}
+
 /**
  * chim_cached_to_socket - an administrator changes cached state
  * @sk: socket
@@ -145,13 +151,15 @@ void chim_cached_to_socket(struct sock *sk, const struct chim_update *upd)
 		if (upd->set & CHIM_SET_TTL)
 			inet_sk(sk)->uc_ttl = c->ttl;
 		if (upd->set & CHIM_SET_TOS)
-			inet_sk(sk)->tos = c->tos;
+			inet_sk(sk)->tos =
+				chim_tos(inet_sk(sk)->tos, c->tos);
 #if IS_ENABLED(CONFIG_IPV6)
 	} else {
 		if (upd->set & CHIM_SET_TTL)
 			inet6_sk(sk)->hop_limit = c->ttl;
 		if (upd->set & CHIM_SET_TOS)
-			inet6_sk(sk)->tclass = c->tos;
+			inet6_sk(sk)->tclass =
+				chim_tos(inet6_sk(sk)->tclass, c->tos);
 		if (upd->set & CHIM_SET_FLOW_LABEL) {
 			inet6_sk(sk)->flow_label = c->flow_label;
 			__sk_dst_reset(sk); /* routes are chosen by it */

@@ -350,8 +350,8 @@ static int chim_nl_conn_offload_doit(struct sk_buff *skb,
 		return PTR_ERR(sk);
 
 	if (cached) {
-		err = chim_nl_get_cached(cached, sk, chim_nl_sock_hz(sk), &upd,
-					 info->extack);
+		err = chim_nl_get_cached(skb, cached, sk, chim_nl_sock_hz(sk),
+					 &upd, info->extack);
 		if (err)
 			goto err_put_sock;
 	}
@@ -390,7 +390,7 @@ static int chim_nl_conn_update_doit(struct sk_buff *skb,
 		NL_SET_ERR_MSG_MOD(info->extack, "nothing to change");
 		return -EINVAL;
 	}
-	err = chim_nl_get_cached(cached, conn->sk,
+	err = chim_nl_get_cached(skb, cached, conn->sk,
 				 READ_ONCE(conn->cd->params.hz), &upd,
 				 info->extack);
 	if (err)

@@ -61,8 +61,8 @@ struct sock *chim_nl_sock_by_tuple(struct net *net, struct nlattr *nest,
 struct sock *chim_nl_sock_by_fd(struct net *net, struct nlattr *attr,
 				struct netlink_ext_ack *extack);
 u32 chim_nl_sock_hz(struct sock *sk);
-int chim_nl_get_cached(struct nlattr *nest, const struct sock *sk, u32 hz,
-		       struct chim_update *upd,
+int chim_nl_get_cached(const struct sk_buff *skb, struct nlattr *nest,
+		       const struct sock *sk, u32 hz, struct chim_update *upd,
 		       struct netlink_ext_ack *extack);
 int chim_nl_ticks_to_ms(const struct nlattr *attr, u32 hz, u32 *ms,
 			struct netlink_ext_ack *extack);

@@ -134,21 +134,26 @@ static void ticks_there_and_back(struct kunit *test)
 		}
 }
 
-/* U32_MAX ms is special, and nothing may wrap to something short. */
+/* Sockets take INT_MAX ms for no limit, or for less than nothing if it is more;
+ * and nothing may wrap to something short.
+ */
 static void ticks_too_many(struct kunit *test)
 {
 	u32 ms = 17;
 
-	KUNIT_EXPECT_EQ(test, read_ticks(U32_MAX - 1, 1000, &ms), 0);
-	KUNIT_EXPECT_EQ(test, ms, U32_MAX - 1);
+	KUNIT_EXPECT_EQ(test, read_ticks(INT_MAX - 1, 1000, &ms), 0);
+	KUNIT_EXPECT_EQ(test, ms, INT_MAX - 1);
 	ms = 17;
+	KUNIT_EXPECT_EQ(test, read_ticks(INT_MAX, 1000, &ms), -ERANGE);
 	KUNIT_EXPECT_EQ(test, read_ticks(U32_MAX, 1000, &ms), -ERANGE);
 	KUNIT_EXPECT_EQ(test, read_ticks(U32_MAX - 1, 100, &ms), -ERANGE);
+	KUNIT_EXPECT_EQ(test, read_ticks(INT_MAX / 10 + 1, 100, &ms), -ERANGE);
+	KUNIT_EXPECT_EQ(test, read_ticks(INT_MAX / 100 + 1, 10, &ms), -ERANGE);
 	KUNIT_EXPECT_EQ(test, read_ticks(U32_MAX / 10 + 1, 100, &ms), -ERANGE);
 	KUNIT_EXPECT_EQ(test, read_ticks(U32_MAX / 100 + 1, 10, &ms), -ERANGE);
 	KUNIT_EXPECT_EQ(test, ms, 17);
-	KUNIT_EXPECT_EQ(test, read_ticks(U32_MAX / 100, 10, &ms), 0);
-	KUNIT_EXPECT_EQ(test, ms, U32_MAX / 100 * 100);
+	KUNIT_EXPECT_EQ(test, read_ticks(INT_MAX / 100, 10, &ms), 0);
+	KUNIT_EXPECT_EQ(test, ms, INT_MAX / 100 * 100);
 }
 
 /* TCD-14: 16 bits that saturate */

@@ -47,7 +47,7 @@ int chim_nl_ticks_to_ms(const struct nlattr *attr, u32 hz, u32 *ms,
 {
 	u64 val = (u64)nla_get_u32(attr) * (MSEC_PER_SEC / hz);
 
-	if (val >= U32_MAX) {
+	if (val >= INT_MAX) { /* sockets keep them in an int */
 		CHIM_NL_REFUSE(extack, attr, "time is too long");
 		return -ERANGE;
 	}
@@ -378,6 +378,7 @@ static bool chim_nl_sock_is_ipv4(const struct sock *sk)
 
 /**
  * chim_nl_get_cached() - read a change of cached state
+ * @skb: the request
  * @nest: attribute set cached of the request
  * @sk: socket of the connection
  * @hz: unit of times
@@ -386,8 +387,8 @@ static bool chim_nl_sock_is_ipv4(const struct sock *sk)
  *
  * Return: 0 or an error
  */
-int chim_nl_get_cached(struct nlattr *nest, const struct sock *sk, u32 hz,
-		       struct chim_update *upd,
+int chim_nl_get_cached(const struct sk_buff *skb, struct nlattr *nest,
+		       const struct sock *sk, u32 hz, struct chim_update *upd,
 		       struct netlink_ext_ack *extack)
 {
 	struct nlattr *tb[CHIMNEY_A_CACHED_MAX + 1];
@@ -414,6 +415,13 @@ int chim_nl_get_cached(struct nlattr *nest, const struct sock *sk, u32 hz,
 	attr = tb[CHIMNEY_A_CACHED_INITIAL_RCV_WND];
 	if (attr) {
 		c->initial_rcv_wnd = nla_get_u32(attr);
+		/* As with SO_RCVBUF and SO_RCVBUFFORCE */
+		if (c->initial_rcv_wnd > READ_ONCE(sysctl_rmem_max) &&
+		    !netlink_capable(skb, CAP_NET_ADMIN)) {
+			CHIM_NL_REFUSE(extack, attr,
+				       "more than net.core.rmem_max");
+			return -EPERM;
+		}
 		upd->set |= CHIM_SET_RCV_WND;
 	}
 	attr = tb[CHIMNEY_A_CACHED_RCV_INDICATION_SIZE];
