@@ -82,7 +82,7 @@ TEST_F(sock, rcvtimeo)
 	start = time_ms();
 	ASSERT_EQ(-1, recv(self->sk, back, 9, 0));
 	EXPECT_EQ(EAGAIN, errno);
-	EXPECT_GE(time_ms() - start, 150);
+	EXPECT_GE(time_ms() - start, 100); /* by a busy clock */
 	/* What came until then counts. */
 	ASSERT_EQ(4, send(self->peer, "abcd", 4, 0));
 	EXPECT_EQ(4, recv(self->sk, back, 9, MSG_WAITALL));
@@ -103,7 +103,7 @@ TEST_F(sock, sndtimeo)
 	start = time_ms();
 	ASSERT_EQ(-1, send(self->sk, data, 100000, 0));
 	EXPECT_EQ(EAGAIN, errno);
-	EXPECT_GE(time_ms() - start, 150);
+	EXPECT_GE(time_ms() - start, 100); /* by a busy clock */
 	EXPECT_TRUE(receives(self->peer, full));
 	EXPECT_TRUE(until(events_of(self->sk) & POLLOUT));
 	EXPECT_STAYED();

@@ -72,6 +72,8 @@ class Program:
         match = PLAN.match(text)
         if match:
             level = self.levels.setdefault(len(match.group(1)), Level())
+            if level.plan is not None:
+                self.add('FAIL', 'planned twice')
             level.plan = int(match.group(2))
             return
         match = RESULT.match(text)
@@ -84,12 +86,12 @@ class Program:
                 self.add('FAIL', text)
             return
         indent = len(match.group(1))
-        passed = match.group(2) == 'ok'
         rest = match.group(4)
         directive = DIRECTIVE.search(rest)
         test = rest[:directive.start()] if directive else rest
         test = test.strip() or 'test %s' % match.group(3)
         word = directive.group(1).upper() if directive else ''
+        passed = match.group(2) == 'ok' and word not in ('ERROR', 'TIMEOUT')
         had, bad = self.close_deeper(indent, test)
         level = self.levels.setdefault(indent, Level())
         level.seen += 1
