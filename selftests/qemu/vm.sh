@@ -48,7 +48,7 @@ complaints() {
 		sed -u '/sysctl could not get directory/ {
 			:a
 			/<\/TASK>/d
-			/\(\n[^\n]*\)\{60\}/b
+			/\(\n[^\n]*\)\{200\}/b
 			N
 			ba
 		}' "$1")
