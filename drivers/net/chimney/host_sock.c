@@ -240,6 +240,17 @@ static bool chim_settle(struct sock *sk, struct chim_conn *conn,
 	return true;
 }
 
+/* What the NIC has; false if that is the end of the offload. */
+static bool chim_sock_fetch(struct sock *sk, struct chim_conn *conn,
+			    struct chim_indication *ind)
+{
+	chim_nic_ops.fetch(conn->nic, ind);
+	chim_data_apply(sk, conn, ind);
+	if (ind->reason)
+		chim_host_request_upload(conn, ind->reason);
+	return !ind->reason;
+}
+
 /**
  * chim_sock_sync - pass everything across the chimney, both ways
  * @sk: socket
@@ -261,12 +272,8 @@ void chim_sock_sync(struct sock *sk, struct chim_conn *conn, bool call)
 		chim_host_request_upload(conn, CHIMNEY_REASON_DISCONNECT);
 		return;
 	}
-	chim_nic_ops.fetch(conn->nic, &ind);
-	chim_data_apply(sk, conn, &ind);
-	if (ind.reason) {
-		chim_host_request_upload(conn, ind.reason);
+	if (!chim_sock_fetch(sk, conn, &ind))
 		return;
-	}
 	if (call && !chim_settle(sk, conn, &ind.cached))
 		return;
 	push = chim_data_post(sk, conn);
@@ -274,12 +281,8 @@ void chim_sock_sync(struct sock *sk, struct chim_conn *conn, bool call)
 	tcp_sk(sk)->nonagle &= ~TCP_NAGLE_PUSH;
 	if (push || flush) {
 		chim_nic_ops.push(conn->nic, flush);
-		chim_nic_ops.fetch(conn->nic, &ind);
-		chim_data_apply(sk, conn, &ind);
-		if (ind.reason) {
-			chim_host_request_upload(conn, ind.reason);
+		if (!chim_sock_fetch(sk, conn, &ind))
 			return;
-		}
 	}
 	if (call)
 		chim_nic_ops.credit(conn->nic, chim_data_rcv_edge(sk));
