@@ -5,7 +5,6 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
-#include <libmnl/libmnl.h>
 #include <linux/if_packet.h>
 #include <net/ethernet.h>
 #include <net/if.h>
@@ -235,21 +234,6 @@ TEST_F(update, ttl)
 	EXPECT_EQ(64, on_wire(self, v6, TTL));
 }
 
-static bool set_tos(struct chim_nl *nl, const struct chim_nl_tuple *t,
-		    __u32 tos)
-{
-	char buf[NL_ROOM];
-	struct nlmsghdr *nlh;
-	struct nlattr *nest;
-
-	nlh = chim_nl_start(nl, buf, nl->family, CHIMNEY_CMD_CONN_UPDATE);
-	chim_nl_put_tuple(nlh, t, 0);
-	nest = mnl_attr_nest_start(nlh, CHIMNEY_A_CONN_CACHED);
-	mnl_attr_put_u32(nlh, CHIMNEY_A_CACHED_TOS_OR_TRAFFIC_CLASS, tos);
-	mnl_attr_nest_end(nlh, nest);
-	return !chim_nl_ask(nl, nlh, NULL, NULL);
-}
-
 TEST_F(update, tos)
 {
 	bool v6 = variant->kind == IPV6;
@@ -261,7 +245,9 @@ TEST_F(update, tos)
 	EXPECT_EQ(0x10, CACHED(TOS_OR_TRAFFIC_CLASS));
 	EXPECT_EQ(0x10, on_wire(self, v6, TOS));
 	/* The last two bits are not the administrator's either. */
-	ASSERT_TRUE(set_tos(&self->nl, &self->p.tuple, 0x23));
+	ASSERT_EQ(0, chim_nl_update(&self->nl, &self->p.tuple,
+				    CHIMNEY_A_CACHED_TOS_OR_TRAFFIC_CLASS,
+				    0x23));
 	EXPECT_EQ(0x20, CACHED(TOS_OR_TRAFFIC_CLASS));
 	EXPECT_EQ(0x20, get_int(self->sk, level, name));
 	ASSERT_EQ(0, chim_nl_terminate(&self->nl, &self->p.tuple, NULL));
