@@ -221,9 +221,12 @@ else
 	rc=0
 	wait "$qemu_pid" || rc=$?
 	qemu_pid=
-	# They end, also if it did not begin.
-	: <> "$job/out" <> "$job/err"
-	wait "${cats[@]}" || :
+	# They end, also if it did not begin, and whenever they did.
+	exec {idle}<> <(:)
+	while kill -0 "${cats[@]}" 2> /dev/null; do
+		: <> "$job/out" <> "$job/err"
+		read -r -t 0.1 -u "$idle" || :
+	done
 	cat "$job/qemu.err" >&2
 fi
 
