@@ -19,12 +19,9 @@
 static int update(struct env *e, __u32 id, __u16 type, __u32 val)
 {
 	struct nlmsghdr *nlh = req(e, CHIMNEY_CMD_CONN_UPDATE);
-	struct nlattr *nest;
 
 	put_u32(nlh, CHIMNEY_A_CONN_ID, id);
-	nest = mnl_attr_nest_start(nlh, CHIMNEY_A_CONN_CACHED);
-	put_u32(nlh, type, val);
-	mnl_attr_nest_end(nlh, nest);
+	put_cached(nlh, type, val);
 	return ask(e, nlh);
 }
 

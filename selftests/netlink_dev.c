@@ -376,12 +376,9 @@ TEST_F(dev, unprivileged)
 static int offload_with_window(struct env *e, int sk, __u32 wnd)
 {
 	struct nlmsghdr *nlh = req(e, CHIMNEY_CMD_CONN_OFFLOAD);
-	struct nlattr *nest;
 
 	put_u32(nlh, CHIMNEY_A_CONN_FD, sk);
-	nest = mnl_attr_nest_start(nlh, CHIMNEY_A_CONN_CACHED);
-	put_u32(nlh, CHIMNEY_A_CACHED_INITIAL_RCV_WND, wnd);
-	mnl_attr_nest_end(nlh, nest);
+	put_cached(nlh, CHIMNEY_A_CACHED_INITIAL_RCV_WND, wnd);
 	return ask(e, nlh);
 }
 

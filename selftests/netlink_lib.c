@@ -157,6 +157,24 @@ struct nlattr *put_u32(struct nlmsghdr *nlh, __u16 type, __u32 val)
 }
 
 /**
+ * put_cached - add a change of one cached value
+ * @nlh: request
+ * @type: CHIMNEY_A_CACHED_*, of 32 bits
+ * @val: its value
+ *
+ * Return: the attribute in the nest
+ */
+struct nlattr *put_cached(struct nlmsghdr *nlh, __u16 type, __u32 val)
+{
+	struct nlattr *nest, *attr;
+
+	nest = mnl_attr_nest_start(nlh, CHIMNEY_A_CONN_CACHED);
+	attr = put_u32(nlh, type, val);
+	mnl_attr_nest_end(nlh, nest);
+	return attr;
+}
+
+/**
  * put_flags - add flags to the nest of cached values in a request
  * @nlh: request
  * @value: which are to be set, CHIMNEY_CACHED_FLAG_*

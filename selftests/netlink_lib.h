@@ -66,6 +66,7 @@ struct nlmsghdr *dev_req(struct env *e, __u8 cmd);
 struct nlattr *put(struct nlmsghdr *nlh, __u16 type, const void *data,
 		   size_t len);
 struct nlattr *put_u32(struct nlmsghdr *nlh, __u16 type, __u32 val);
+struct nlattr *put_cached(struct nlmsghdr *nlh, __u16 type, __u32 val);
 struct nlattr *put_flags(struct nlmsghdr *nlh, __u32 value, __u32 selector);
 
 int ask(struct env *e, struct nlmsghdr *nlh);

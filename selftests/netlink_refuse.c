@@ -403,9 +403,7 @@ TEST_F(conn, cached_refused)
 					       times[i].hz));
 			nlh = req(e, cmd);
 			put_u32(nlh, key, val);
-			nest = mnl_attr_nest_start(nlh, CHIMNEY_A_CONN_CACHED);
-			attr = put_u32(nlh, times[i].type, times[i].ticks);
-			mnl_attr_nest_end(nlh, nest);
+			attr = put_cached(nlh, times[i].type, times[i].ticks);
 			REFUSED(nlh, ERANGE, "time is too long", attr);
 		}
 		ASSERT_EQ(0, set_param(e, CHIMNEY_A_DEV_HZ, 1000));
