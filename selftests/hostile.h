@@ -91,9 +91,9 @@ size_t put_ip4(__u8 *ip, const __u8 *src, const __u8 *dst, int proto,
 /* hostile_twin.c, hostile_live.c: segments of the seed; false with a word to
  * it if something was wrong.
  */
-bool twins(__u64 seed, unsigned int segments);
+bool twins(__u64 seed, unsigned int *segments);
 bool twin_case(__u64 seed);
 bool shielded(void);
-bool live(__u64 seed, unsigned int segments);
+bool live(__u64 seed, unsigned int *segments);
 
 #endif /* _HOSTILE_H */

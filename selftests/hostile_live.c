@@ -45,7 +45,7 @@ struct stream {
 static struct stream streams[PAIRS];
 static struct chim_nl nl;
 static __u64 dice;
-static unsigned int injected, again;
+static unsigned int again;
 
 enum class {
 	RST_OLD, RST_AHEAD, RST_INSIDE,
@@ -399,7 +399,6 @@ static void inject(struct stream *s, unsigned int *left)
 	while (n-- && *left) {
 		seg_send(&g, &s->f);
 		counts[c]++;
-		injected++;
 		--*left;
 	}
 }
@@ -428,15 +427,16 @@ static bool open_all(void)
 /**
  * live - inject segments into connections that carry data
  * @seed: of the segments
- * @segments: to inject
+ * @segments: to inject; then: injected
  */
-bool live(__u64 seed, unsigned int segments)
+bool live(__u64 seed, unsigned int *segments)
 {
-	unsigned int left = segments, turn = 0;
+	unsigned int most = *segments, left = most, turn = 0;
 	struct stream *s;
 	bool ok = true;
 	int i;
 
+	*segments = 0;
 	dice = mix(seed);
 	if (chim_nl_open(&nl) || !open_all())
 		return false;
@@ -453,8 +453,9 @@ bool live(__u64 seed, unsigned int segments)
 		ok &= stream_ends(&streams[i]);
 	for (i = 0; i < CLASSES; i++)
 		ksft_print_msg("  %6u %s\n", counts[i], names[i]);
+	*segments = most - left;
 	ksft_print_msg("%u segments, %u times offloaded again, %u moves\n",
-		       injected, again, streams[3].churn.moves +
+		       *segments, again, streams[3].churn.moves +
 		       streams[4].churn.moves + streams[5].churn.moves);
 	chim_nl_close(&nl);
 	return ok;

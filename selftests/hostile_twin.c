@@ -91,6 +91,7 @@ static struct seg segs[SEGS_MAX];
 static int n_segs;
 static bool same_ts;		/* the two have the same TS.Recent */
 static bool shifted;		/* bytes may not be at their place */
+static unsigned int urgent;	/* bytes that may not be in the stream */
 static bool hard;		/* what differs is no timer's doing */
 static char why[512];
 
@@ -610,15 +611,16 @@ static void fill_hole(const struct twin *t)
 /* What is acknowledged the program gets, and at its place. */
 static bool whole(const struct twin *t, const struct verdict *v)
 {
+	size_t i, n = v->n_got + v->eof;
 	__u8 b;
-	size_t i;
 
-	for (i = 0; !shifted && i < v->n_got; i++) {
+	for (i = 0; !shifted && !urgent && i < v->n_got; i++) {
 		fill(&b, 1, i);
 		if (t->got[i] != b && t->got[i] != (b ^ 0xa5))
 			return told("byte", i, t->got[i]);
 	}
-	return told("acknowledged", v->n_got + v->eof, v->rcv_nxt);
+	return (v->rcv_nxt >= n && v->rcv_nxt - n <= urgent) ||
+	       told("acknowledged", n, v->rcv_nxt);
 }
 
 static bool answered(const struct twin *t)
@@ -683,8 +685,9 @@ static bool step(const struct seg *s)
 
 	e = excuse_probe(e);
 	same_ts &= !ack_is_old(s, &twin[PLAIN].f);
-	/* A byte that is urgent is not in the stream, now or later. */
-	shifted |= s->doff || s->flags & URG;
+	shifted |= s->doff;
+	/* Each marks one at most, now or later. */
+	urgent += !!(s->flags & URG);
 	if (e & FATAL)
 		see(&twin[NIC], &was);
 	clock_ms += any(&dice) % 3;
@@ -747,6 +750,7 @@ static void set_up(__u64 seed)
 	scene.zero_ts = !clock_ms;
 	same_ts = scene.ts;
 	shifted = false;
+	urgent = 0;
 	hard = false;
 	starts[scene.start]++;
 	cases++;
@@ -918,26 +922,27 @@ bool shielded(void)
 /**
  * twins - cases from a seed until so many segments were sent
  * @seed: of the first; what follows is made from it
- * @segments: to each of the two
+ * @segments: to each of the two; then: sent
  */
-bool twins(__u64 seed, unsigned int segments)
+bool twins(__u64 seed, unsigned int *segments)
 {
-	unsigned int sent = 0, bad = 0, next = 0;
+	unsigned int most = *segments, bad = 0, next = 0;
 	int i;
 
+	*segments = 0;
 	if (!prepare()) {
 		ksft_print_msg("the wire cannot be set up\n");
 		return false;
 	}
-	for (; bad < BAD_MAX && sent < segments; seed = mix(seed)) {
+	for (; bad < BAD_MAX && *segments < most; seed = mix(seed)) {
 		/* For the case that no more is said. */
-		if (sent >= next) {
-			ksft_print_msg("after %u segments: case %#llx\n", sent,
-				       seed);
+		if (*segments >= next) {
+			ksft_print_msg("after %u segments: case %#llx\n",
+				       *segments, seed);
 			next += MARK;
 		}
 		bad += !twin_case(seed);
-		sent += n_segs;
+		*segments += n_segs;
 	}
 	ksft_print_msg("%u cases, %u of them twice\n", cases, again);
 	for (i = 0; i < STARTS; i++)
