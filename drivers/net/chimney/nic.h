@@ -121,11 +121,10 @@ struct nic_queue {
 #define NIC_CHALLENGED		BIT(8)	/* BRA-3: challenge ACK was sent */
 #define NIC_MITIGATE		BIT(9)	/* BRA-7: t_ka runs for that */
 #define NIC_EVENT		BIT(10)	/* told until the host has fetched */
-#define NIC_ECE			BIT(11)	/* echo ECE until CWR, RFC 3168 */
-#define NIC_LOSS		BIT(12)	/* after an RTO, up to recover */
-#define NIC_HOLD		BIT(13)	/* segments wait */
-#define NIC_ACK_DUE		BIT(14)	/* an ACK is left to the reader */
-#define NIC_IPV6		BIT(15)	/* else IPv4, on the wire */
+#define NIC_LOSS		BIT(11)	/* after an RTO, up to recover */
+#define NIC_HOLD		BIT(12)	/* segments wait */
+#define NIC_ACK_DUE		BIT(13)	/* an ACK is left to the reader */
+#define NIC_IPV6		BIT(14)	/* else IPv4, on the wire */
 
 /**
  * struct nic_conn - one offloaded connection
@@ -148,7 +147,7 @@ struct nic_queue {
  * @probe_round: persist round
  * @ka_probes: unanswered keepalive probes
  * @ack_segs: full segments not yet acknowledged
- * @ecn: ECN flags of the host
+ * @ecn: ECN flags of the host; TCP_ECN_DEMAND_CWR: echo ECE until CWR, RFC 3168
  * @cflags: const flags
  * @snd_wscale: window shift of the peer
  * @rcv_wscale: our window shift

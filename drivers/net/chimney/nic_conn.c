@@ -148,8 +148,6 @@ static void nic_load(struct nic_conn *c, const struct chim_state *st)
 	c->state = d->state;
 	c->dflags = d->flags;
 	c->ecn = d->ecn;
-	if (c->ecn & TCP_ECN_DEMAND_CWR)
-		c->flags |= NIC_ECE;
 	c->dwnd = d->dwnd;
 	c->rcv_nxt = d->rcv_nxt;
 	c->rcv_adv = d->rcv_nxt + d->rcv_wnd;

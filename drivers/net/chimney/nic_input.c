@@ -571,6 +571,16 @@ static bool nic_peer_is_done(const struct nic_conn *c)
 	       c->state == CHIMNEY_TCP_STATE_TIME_WAIT;
 }
 
+/* Has a router marked it? */
+static bool nic_is_marked(const struct nic_conn *c, const struct sk_buff *skb)
+{
+	if (!(c->ecn & TCP_ECN_MODE_RFC3168))
+		return false;
+	return INET_ECN_is_ce(skb->protocol == htons(ETH_P_IP) ?
+			      ip_hdr(skb)->tos :
+			      ipv6_get_dsfield(ipv6_hdr(skb)));
+}
+
 /* Payload and FIN of an acceptable segment. Takes the skb. */
 static void nic_data(struct nic_conn *c, struct nic_seg *s,
 		     struct sk_buff *skb)
@@ -604,6 +614,11 @@ static void nic_data(struct nic_conn *c, struct nic_seg *s,
 		kfree_skb(skb);
 		return;
 	}
+	/* RFC 3168 6.1.3, of data that is taken: anybody could send others. */
+	if (s->len && nic_is_marked(c, skb)) {
+		c->ecn |= TCP_ECN_DEMAND_CWR;
+		c->flags |= NIC_ACK_NOW;
+	}
 	if (nic_after(s->seq, c->rcv_nxt)) {
 		c->flags |= NIC_ACK_NOW; /* RFC 5681 4.2 */
 		chim_nic_ooo_add(c, skb);
@@ -628,26 +643,6 @@ static void nic_data(struct nic_conn *c, struct nic_seg *s,
 		c->flags |= NIC_ACK_NOW; /* RFC 5681 4.2 */
 	else
 		nic_owe_ack(c, s);
-}
-
-static void nic_ecn(struct nic_conn *c, const struct nic_seg *s,
-		    const struct sk_buff *skb)
-{
-	u8 ds;
-
-	if (!(c->ecn & TCP_ECN_MODE_RFC3168))
-		return;
-	ds = skb->protocol == htons(ETH_P_IP) ? ip_hdr(skb)->tos :
-						ipv6_get_dsfield(ipv6_hdr(skb));
-	if (s->flags & TCPHDR_CWR)
-		c->flags &= ~NIC_ECE;
-	/* No router marks what is not data, and it is not answered. */
-	if (s->len && !nic_peer_is_done(c) && INET_ECN_is_ce(ds)) {
-		c->flags |= NIC_ECE;
-		c->flags |= NIC_ACK_NOW;
-	}
-	c->ecn = (c->ecn & ~TCP_ECN_DEMAND_CWR) |
-		 (c->flags & NIC_ECE ? TCP_ECN_DEMAND_CWR : 0);
 }
 
 /* The checks before ESTABLISHED processing. Returns whether to go on. */
@@ -722,7 +717,8 @@ void chim_nic_input(struct nic_conn *c, struct sk_buff *skb)
 
 	nic_ts_update(c, &s);
 	chim_nic_activity(c, s.now);
-	nic_ecn(c, &s, skb);
+	if (s.flags & TCPHDR_CWR)
+		c->ecn &= ~TCP_ECN_DEMAND_CWR;
 	nic_ack(c, &s);
 	if (c->reason && c->state == CHIMNEY_TCP_STATE_CLOSED)
 		goto drop;

@@ -661,7 +661,9 @@ static void keepalive_probe_is_answered(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, c->disorder);
 }
 
-/* RFC 3168 6.1.4, 6.1.3: a mark is echoed until CWR, but only data has one. */
+/* RFC 3168 6.1.4, 6.1.3: a mark is echoed until CWR, but only of data that is
+ * taken.
+ */
 static void marks_are_echoed(struct kunit *test)
 {
 	struct nic_conn *c = nic_test_conn(test);
@@ -670,22 +672,41 @@ static void marks_are_echoed(struct kunit *test)
 	c->ecn = TCP_ECN_MODE_RFC3168;
 	g.tos = INET_ECN_CE;
 	input(test, &g);
-	KUNIT_EXPECT_FALSE(test, c->flags & NIC_ECE);
+	KUNIT_EXPECT_FALSE(test, c->ecn & TCP_ECN_DEMAND_CWR);
 	KUNIT_EXPECT_EQ(test, segs_out(test), 0);
 	g.len = 10;
+	g.seq = c->rcv_adv;
 	input(test, &g);
-	KUNIT_EXPECT_TRUE(test, c->flags & NIC_ECE);
+	KUNIT_EXPECT_FALSE(test, c->ecn & TCP_ECN_DEMAND_CWR);
 	KUNIT_EXPECT_EQ(test, segs_out(test), 1);
+	g.seq = c->rcv_nxt;
+	input(test, &g);
+	KUNIT_EXPECT_TRUE(test, c->ecn & TCP_ECN_DEMAND_CWR);
+	KUNIT_EXPECT_EQ(test, segs_out(test), 2);
 	g = plain(test);
 	g.tos = INET_ECN_ECT_0;
 	g.len = 10;
 	input(test, &g);
-	KUNIT_EXPECT_TRUE(test, c->flags & NIC_ECE);
+	KUNIT_EXPECT_TRUE(test, c->ecn & TCP_ECN_DEMAND_CWR);
 	g = plain(test);
 	g.flags |= TCPHDR_CWR;
 	g.len = 10;
 	input(test, &g);
-	KUNIT_EXPECT_FALSE(test, c->flags & NIC_ECE);
+	KUNIT_EXPECT_FALSE(test, c->ecn & TCP_ECN_DEMAND_CWR);
+}
+
+/* Out of order it is as good. */
+static void marks_ahead_are_echoed(struct kunit *test)
+{
+	struct nic_conn *c = nic_test_conn(test);
+	struct segment g = plain(test);
+
+	c->ecn = TCP_ECN_MODE_RFC3168;
+	g.tos = INET_ECN_CE;
+	g.seq += 100;
+	g.len = 10;
+	input(test, &g);
+	KUNIT_EXPECT_TRUE(test, c->ecn & TCP_ECN_DEMAND_CWR);
 }
 
 enum attack_outcome {
@@ -1333,6 +1354,7 @@ static struct kunit_case nic_input_cases[] = {
 	KUNIT_CASE(ack_delay_counts_from_the_first),
 	KUNIT_CASE(keepalive_probe_is_answered),
 	KUNIT_CASE(marks_are_echoed),
+	KUNIT_CASE(marks_ahead_are_echoed),
 	KUNIT_CASE_PARAM(blind_attack, attack_gen_params),
 	KUNIT_CASE(rst_is_challenged_once),
 	KUNIT_CASE(ack_challenges_are_limited),

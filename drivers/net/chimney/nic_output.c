@@ -154,7 +154,7 @@ static void nic_xmit_skb(struct nic_conn *c, struct sk_buff *skb, u32 seq,
 	th->seq = htonl(seq);
 	th->ack_seq = htonl(c->rcv_nxt);
 	tcp_flag_byte(th) = tcp_flags | TCPHDR_ACK |
-			    (c->flags & NIC_ECE ? TCPHDR_ECE : 0);
+			    (c->ecn & TCP_ECN_DEMAND_CWR ? TCPHDR_ECE : 0);
 	th->doff = (sizeof(*th) + optlen) / 4;
 	th->window = htons(nic_select_window(c));
 
