@@ -354,8 +354,6 @@ TEST_F(sock, kernel_multiplexer)
 	int kcm = multiplexer(self->sk);
 	size_t at;
 
-	if (kcm < 0 && errno == EAFNOSUPPORT && kernel_watches())
-		return; /* which is without */
 	ASSERT_LE(0, kcm);
 	EXPECT_UPLOADED();
 	/* More than a window */
