@@ -1249,6 +1249,14 @@ static void waiting_data_is_limited(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, c->rcv_nxt, RCV((u32)c->stats.bytes_in));
 	KUNIT_EXPECT_EQ(test, nic_test_count(test, CHIM_CNT_RX_NO_ROOM),
 			100 - c->stats.bytes_in / 100);
+
+	/* Nor does a mark on what is dropped count. */
+	c->ecn = TCP_ECN_MODE_RFC3168;
+	g = plain(test);
+	g.tos = INET_ECN_CE;
+	g.len = 100;
+	input(test, &g);
+	KUNIT_EXPECT_FALSE(test, c->ecn & TCP_ECN_DEMAND_CWR);
 }
 
 /* RFC 5681 4.2: full segments have no room to tell of a hole. */
